@@ -1,0 +1,26 @@
+/* The spool: outbox (written by jitd, read by the courier) and inbox (the other way; everything in it is untrusted).
+ *
+ * outbox   request-ID.json (while pending; the envelope, jitd unlinks it when settled), receipt-ID-NNN.json (kept a day, at most 1024 in all).
+ *          Mode 0640 root:jit-courier, files written aside as ".tmp-…", synced, renamed.
+ * inbox    any name not beginning with '.', written by the courier as ".tmp-…" and renamed: an envelope of type decision, revoke
+ *          or check, at most ENVELOPE_MAX bytes.  Read once, unlinked.  Directories are rmdir'ed when empty, everything
+ *          that is no regular file is unlinked and counted as refused. */
+#pragma once
+#include <systemd/sd-event.h>
+#include "lib/envelope.h"
+#include "lib/id.h"
+
+int outbox_request(const jit_id id, const char *document); /* 0 or -errno */
+void outbox_settle(const jit_id id);                        /* unlinks request-ID.json */
+int outbox_receipt(const jit_id id, unsigned n, const char *document, const char *signature);
+void outbox_prune(void);                                    /* receipts older than a day, more than 1024; ".tmp-" left over */
+/* Calls KEEP for every request-ID.json; unlinks those for which it returns false (after a restart). */
+void outbox_sweep(bool (*keep)(const jit_id id, void *userdata), void *userdata);
+
+struct inbox;
+/* One parsed envelope, or NULL with the words of the refusal and the file's (escaped) name. */
+typedef void (*inbox_handler)(const struct envelope *e, const char *name, const char *words, void *userdata);
+/* Watches JIT_INBOX by inotify, and sweeps it at start, on overflow, and every 5 s as a belt: at most 64 files a turn of the event loop, so a
+ * flood starves nobody. */
+int inbox_new(sd_event *event, inbox_handler handler, void *userdata, struct inbox **ret);
+struct inbox *inbox_free(struct inbox *i);

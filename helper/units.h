@@ -1,0 +1,48 @@
+/* What jitd asks of systemd and logind, never waiting: every call completes by its callback, within 5 s.
+ *
+ * Per grant (id without dash): jit-ID.slice; jit-ID.timer → jit-expire@ID.service (a shipped template); scopes
+ * jit-ID-N.scope in the slice, Delegate=yes, SendSIGHUP=yes, TimeoutStopSec=grace, RuntimeMaxSec a last resort,
+ * CollectMode=inactive-or-failed. The timer is absolute: OnStartupSec computed from the boot clock, and OnCalendar
+ * rounded up to the next second; AccuracySec=1ms. A transient timer cannot be changed, so re-arming starts a second one
+ * (jit-ID-N.timer, N counting) and stops the first only after the new one is confirmed. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include "lib/id.h"
+#include "lib/why.h"
+
+#define UNITS_TIMEOUT_USEC UINT64_C(5000000)
+
+struct units;
+/* RESULT 0 or -errno (-ETIMEDOUT, -EIO when the job did not end in "done", …), WORDS never NULL.  Called exactly once,
+ * never from inside the call that took it. */
+typedef void (*units_done)(int result, const char *words, void *userdata);
+
+/* BUS is connected lazily to the system manager (the private socket is not used: the system bus is) and again after it
+ * was lost; calls made meanwhile fail with -ENOTCONN through their callback.  Subscribes to JobRemoved first. */
+int units_new(sd_event *event, struct units **ret);
+struct units *units_free(struct units *u); /* pending callbacks are dropped */
+/* Slice and timer of a grant, both confirmed.  DEADLINE is CLOCK_BOOTTIME usec. */
+void units_arm(struct units *u, const jit_id id, uint64_t deadline, units_done done, void *userdata);
+/* A new timer, confirmed, then the old ones stopped.  Also used at replay: finds what timers exist by name. */
+void units_rearm(struct units *u, const jit_id id, uint64_t deadline, units_done done, void *userdata);
+/* Puts PID (checked by its PIDFD to be alive before and after) into a scope of the grant: into an existing live one by
+ * cgroup.procs, else by a new scope.  Afterwards /proc/PID/cgroup is read back and must name the slice. */
+void units_attach(struct units *u, const jit_id id, pid_t pid, int pidfd, uint64_t deadline, uint64_t grace_usec,
+	units_done done, void *userdata);
+/* True when /proc/PID/cgroup lies below jit-ID.slice (synchronous, reads one file of /proc). */
+bool units_contains(const jit_id id, pid_t pid);
+/* Stops slice and timers: processes get HUP and TERM, after GRACE KILL (TimeoutStopSec of the scopes). Fine if nothing is there. */
+void units_stop(struct units *u, const jit_id id, units_done done, void *userdata);
+/* Only the timers (the grant ended by itself, nothing runs). */
+void units_disarm(struct units *u, const jit_id id, units_done done, void *userdata);
+/* SIGKILL for what is left in the slice. */
+void units_kill(struct units *u, const jit_id id, units_done done, void *userdata);
+/* logind: end a login session; kill what ignores it after the grace is the caller's business (units_session_kill). */
+void units_session_terminate(struct units *u, const char *session, units_done done, void *userdata);
+void units_session_kill(struct units *u, const char *session, units_done done, void *userdata);
+/* How many processes are in the slice now (reads cgroup.procs of its scopes); -errno. */
+int units_population(const jit_id id);

@@ -1,0 +1,45 @@
+/* What travels between host, hub and approver: an envelope around the exact bytes of a document.
+ *
+ *	{"v":1,"type":"request|decision|revoke|receipt|check","document":"…","signature":"-----BEGIN SSH SIGNATURE-----…"}
+ *
+ * `document` is a JSON document as a string: its exact bytes are what is digested and signed.  `signature` stands in
+ * decision, revoke and receipt.  At most ENVELOPE_MAX bytes in all.
+ *
+ * request   {"v":1,"id","nonce","host","machine","boot","user","uid","target","service","tty"?,"remote"?,"session"?,
+ *            "argv":[bytes…],"command"?:bytes,"binary"?:bytes,"binary_sha256"?,"cwd"?:bytes,"reason"?,"marks":[…],
+ *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","teams":{"sre":["bob","carol"]},
+ *            "context":{…},"checks":[…],"created":RFC 3339,"answer_by":RFC 3339}
+ *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
+ *           `marks` are words such as "target-unknown", "disagreement", "environment", "script".
+ *           `teams` names the principals that may answer, so that the hub knows whom to show it.
+ * decision  {"v":1,"request","digest","host","verdict":"approve|deny","approver":principal,"for"?:seconds,"scope"?,
+ *            "code"?,"note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.
+ *            namespace decision@pam-jit.  `for`, `scope` only narrow; absent means as asked.
+ * revoke    {"v":1,"request","digest","host","verdict":"revoke","approver","note"?,"time"}  same namespace.
+ * receipt   {"v":1,"host","request","seq","event","text","approver"?,"head":ledger head hex,"time"}
+ *            signed with the host's key, namespace receipt@pam-jit.  `event` is one of: received (jitd took a
+ *            decision), refused (a decision counted for nothing; text says why), granted, denied, applied (first use:
+ *            the requester's command was let go), expired, revoked, withdrawn, unclaimed, closed.
+ */
+#pragma once
+#include <stddef.h>
+#include <json-c/json.h>
+#include "lib/why.h"
+
+#define ENVELOPE_MAX (64 * 1024)
+#define NS_DECISION "decision@pam-jit"
+#define NS_LOGIN "login@pam-jit"
+#define NS_RECEIPT "receipt@pam-jit"
+
+struct envelope {
+	char *type;
+	char *document; /* exact bytes, NUL-terminated */
+	size_t document_len;
+	char *signature; /* NULL when absent */
+};
+
+void envelope_done(struct envelope *e); /* frees the members; accepts a zeroed one */
+/* Parses and checks the form (known type, signature exactly where it belongs).  -EINVAL, -EFBIG with words. */
+int envelope_parse(const char *text, size_t len, struct envelope *ret, struct why *w);
+/* The JSON text of an envelope; NULL when out of memory.  Caller frees. */
+char *envelope_format(const char *type, const char *document, const char *signature);
