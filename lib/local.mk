@@ -5,8 +5,9 @@ lib_libjit_base_la_SOURCES = lib/cleanup.h lib/cleanup.c lib/why.h lib/why.c lib
 	lib/id.h lib/id.c lib/text.h lib/text.c lib/file.h lib/file.c lib/gate.h lib/gate.c \
 	lib/sudoargs.h lib/sudoargs.c lib/paths.h
 lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/json.h lib/json.c lib/envelope.h lib/envelope.c \
-	lib/sshkey.h lib/sshkey.c lib/signers.c lib/sshsig.h lib/sshsig.c lib/conf.h lib/conf.c \
+	lib/sshkey.h lib/sshkey.c lib/signers.c lib/sshwire.h lib/sshsig.h lib/sshsig.c lib/sshcert.h lib/sshcert.c \
+	lib/conf.h lib/conf.c \
 	lib/need.h lib/need.c lib/people.h lib/people.c lib/policy.h lib/policy.c lib/policy-load.c \
-	lib/policy-keys.def lib/event.h lib/event.c lib/ledger.h lib/ledger.c lib/ledger-write.c \
+	lib/policy-keys.def lib/event.h lib/event.c lib/ledger.h lib/ledger.c lib/ledger-scan.h lib/ledger-write.c \
 	lib/log.h lib/log.c
 lib_libjit_la_LIBADD = lib/libjit-base.la $(JSON_LIBS) $(CRYPTO_LIBS) $(SYSTEMD_LIBS)
