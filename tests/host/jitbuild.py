@@ -127,6 +127,14 @@ def tree_files():
     return sorted(n for n in set(names) if (TREE / n).exists() and not n.startswith((".git/", "build/")))
 
 
+def export(to, files=None):
+    """A copy of the sources."""
+    for name in files or tree_files():
+        path = to / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TREE / name, path, follow_symlinks=False)
+
+
 def in_package(name):
     """Does a file of the tree have a part in the packages?"""
     if name.startswith("tests/"):
@@ -146,10 +154,7 @@ def debs(jobs=2):
             say("building the packages")
             with tempfile.TemporaryDirectory(prefix="pam-jit-build.") as tmp:
                 src = Path(tmp, "pam-jit")
-                for name in files:
-                    to = src / name
-                    to.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(TREE / name, to, follow_symlinks=False)
+                export(src, files)
                 env = dict(os.environ, DEB_BUILD_OPTIONS=f"nocheck parallel={jobs}", LC_ALL="C.UTF-8")
                 with open(CACHE / "build.log", "w", encoding="utf-8") as log:
                     done = subprocess.run(["dpkg-buildpackage", "-us", "-uc", "-b"], cwd=src, env=env, check=False,
@@ -169,5 +174,19 @@ def debs(jobs=2):
     return sorted(p for p in store.glob("*.deb") if "-dbgsym_" not in p.name)
 
 
+def main(argv):
+    match argv:
+        case ["root"]:
+            print(base_root())
+        case ["debs"]:
+            print("\n".join(map(str, debs())))
+        case ["files"]:
+            print("\n".join(tree_files()))
+        case ["export", to]:
+            export(Path(to))
+        case _:
+            raise SystemExit("usage: jitbuild.py root|debs|files|export DIR")
+
+
 if __name__ == "__main__":
-    print(base_root() if sys.argv[1:] == ["root"] else "\n".join(map(str, debs())))
+    main(sys.argv[1:])
