@@ -1,0 +1,155 @@
+/* The conversation: one message per call, one line each, whatever the host does with it.  The answer to a request
+ * never depends on whether a message got through.  PAM_SILENT is not looked at: sudo sets it always. */
+#include <errno.h>
+#include <security/pam_ext.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/text.h"
+#include "pam_jit/jit.h"
+
+static void put(struct jit *j, int style, const char *line)
+{
+	if (!j->gone)
+		pam_prompt(j->pamh, style, NULL, "%s", line);
+}
+
+/* One line of jitd's words: printable and cut, backslashes as they stand, for jitd has escaped it already. */
+static const char *filter(char buf[JIT_LINE_MAX], const char *s, size_t len)
+{
+	return text_line(buf, JIT_LINE_MAX, s, len);
+}
+
+static void own_words(struct jit *j, int style, const char *fmt, va_list ap)
+{
+	char text[JIT_LINE_MAX];
+	int n = snprintf(text, sizeof(text), "pam_jit: ");
+
+	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	put(j, style, text);
+}
+
+void say(struct jit *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!j->terminal)
+		return;
+	va_start(ap, fmt);
+	own_words(j, PAM_TEXT_INFO, fmt, ap);
+	va_end(ap);
+}
+
+void say_error(struct jit *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	own_words(j, PAM_ERROR_MSG, fmt, ap);
+	va_end(ap);
+}
+
+static void show_lines(struct jit *j, int style, const char *text)
+{
+	for (unsigned i = 0; *text && i < JIT_LINES_MAX; i++) {
+		size_t len = strcspn(text, "\n");
+		char line[JIT_LINE_MAX];
+
+		if (*filter(line, text, len))
+			put(j, style, line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+/* All of TEXT as one line, for a place where one line is what there is. */
+static void show_joined(struct jit *j, const char *text)
+{
+	char all[JIT_LINE_MAX + 1];
+	size_t n = 0;
+
+	for (; *text && n < JIT_LINE_MAX; text++)
+		all[n++] = *text == '\n' ? ' ' : *text;
+	all[n] = '\0';
+	show_lines(j, PAM_ERROR_MSG, all);
+}
+
+void show_progress(struct jit *j, const char *text)
+{
+	if (j->kind == KIND_SSHD)
+		return; /* would come late, or in a protocol's way */
+	if (j->terminal) {
+		show_lines(j, PAM_TEXT_INFO, text);
+		return;
+	}
+	if (!j->announced)
+		show_joined(j, text);
+	j->announced = true;
+}
+
+const char *result_words(enum gate_result r)
+{
+	switch (r) {
+	case GATE_ALLOW:
+		return "";
+	case GATE_DENIED:
+		return "pam_jit: denied";
+	case GATE_PENDING:
+		return "pam_jit: requested, but not answered yet; run it again when it is approved";
+	case GATE_TIMED_OUT:
+		return "pam_jit: nobody answered in time";
+	case GATE_CANCELLED:
+		return "pam_jit: the request was withdrawn";
+	case GATE_MISCONFIGURED:
+		return "pam_jit: no rules are in force on this host; ask its administrator (jitctl config check)";
+	case GATE_BUSY:
+		return "pam_jit: too many requests at once; try again later";
+	case GATE_REFUSED:
+		return "pam_jit: this call cannot be judged, so it is refused";
+	case GATE_UNREACHABLE:
+		break;
+	}
+	return "pam_jit: jitd cannot do its work; see 'systemctl status jitd'";
+}
+
+void show_verdict(struct jit *j, const struct jit_verdict *v)
+{
+	const char *text = *v->text ? v->text : result_words(v->result);
+
+	if (v->result == GATE_ALLOW) {
+		/* sshd shows this in an interactive login only, so it is in no protocol's way. */
+		if (j->terminal || j->kind == KIND_SSHD)
+			show_lines(j, PAM_TEXT_INFO, text);
+		else if (j->announced)
+			show_joined(j, text);
+		return;
+	}
+	if (j->terminal || j->kind == KIND_SSHD)
+		show_lines(j, PAM_ERROR_MSG, text);
+	else
+		show_joined(j, text);
+}
+
+static void forget_answer(char *answer)
+{
+	if (!answer)
+		return;
+	explicit_bzero(answer, strlen(answer)); /* should somebody have typed a password after all */
+	free(answer);
+}
+
+int show_prompt(struct jit *j, const char *text, char **ret)
+{
+	char line[JIT_LINE_MAX], *answer = NULL;
+	size_t len = strlen(filter(line, text, strcspn(text, "\n")));
+	int r;
+
+	*ret = NULL;
+	if (!j->prompt || j->gone)
+		return 0;
+	r = pam_prompt(j->pamh, PAM_PROMPT_ECHO_ON, &answer, "%s%s", line, len && line[len - 1] != ' ' ? " " : "");
+	if (r == PAM_SUCCESS && answer)
+		*ret = strndup(answer, JIT_LINE_MAX);
+	forget_answer(answer);
+	return r == PAM_SUCCESS ? 0 : -EINTR;
+}
