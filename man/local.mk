@@ -1,5 +1,5 @@
 # One page for every program, file and module.  jitd.conf(5) gets its lists of keys from the table of the parser.
-dist_man_MANS += man/approvers.5 man/jitd.8 man/pam-jit.7 man/pam_jit.8 man/people.d.5
+dist_man_MANS += man/approvers.5 man/jitd.8 man/pam-jit.7 man/people.d.5
 
 man_generated = man/jitd.conf.5
 man_MANS = $(man_generated)
