@@ -1,1 +1,13 @@
+include $(srcdir)/helper/hands.mk
 
+# What the daemon is made of but its main(), so that tests can link it.
+noinst_LTLIBRARIES += helper/libjitd.la
+helper_libjitd_la_SOURCES = helper/account.c helper/call.c helper/call.h helper/context.c helper/context.h \
+	helper/control.c helper/control.h helper/ends.c helper/gate.c helper/intake.c helper/jitd.h helper/lives.c \
+	helper/lives.h helper/methods.c helper/process.c helper/record.c helper/replay.c helper/request.c \
+	helper/session.c helper/show.c helper/uses.c
+helper_libjitd_la_LIBADD = helper/libhands.la lib/libjit.la
+
+sbin_PROGRAMS += jitd
+jitd_SOURCES = helper/main.c
+jitd_LDADD = helper/libjitd.la

@@ -17,7 +17,7 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct wh
 /* Members by type; NULL / false / -ENOENT / -EINVAL when missing or of another type. Strings live as long as O. */
 const char *json_str(const struct json_object *o, const char *key);
 int json_u64(const struct json_object *o, const char *key, uint64_t *ret);
-bool json_bool(const struct json_object *o, const char *key); /* false when missing */
+bool json_true(const struct json_object *o, const char *key); /* false when missing */
 struct json_object *json_obj(const struct json_object *o, const char *key);
 struct json_object *json_arr(const struct json_object *o, const char *key);
 /* Adding; an allocation failure is remembered by returning -ENOMEM. VALUE NULL adds nothing. */

@@ -1,0 +1,477 @@
+/* From a call to its answer.  account_judge() starts at the top each time: it decides from what is known, asks for the
+ * one thing that is missing (a name, a digest, a reason) and is called again when that has come.  So nothing that was
+ * true before a wait is taken for true after it: rules may have been read anew, a grant may have ended. */
+#include <errno.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include "helper/jitd.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/text.h"
+
+#define IDENTITY_KEEP_USEC (5 * USEC_PER_SEC)
+#define IDENTITIES 64
+#define REASON_MAX 500
+
+/* ---- names of uids, kept for a moment: a pipeline of sudos asks for the same one again and again ---- */
+
+struct identity_cache {
+	struct {
+		uid_t uid;
+		uint64_t until;
+		char *name;
+		char **groups;
+	} entry[IDENTITIES];
+	unsigned next;
+};
+
+static char **copy_list(char *const *list)
+{
+	size_t n = 0;
+	char **copy;
+
+	if (!list)
+		return NULL;
+	while (list[n])
+		n++;
+	copy = calloc(n + 1, sizeof(char *));
+	for (size_t i = 0; copy && i < n; i++)
+		copy[i] = strdup(list[i]);
+	return copy;
+}
+
+static void free_list(char **list)
+{
+	for (char **p = list; p && *p; p++)
+		free(*p);
+	free(list);
+}
+
+void identities_free(struct jitd *j)
+{
+	if (!j->identities)
+		return;
+	for (unsigned i = 0; i < IDENTITIES; i++) {
+		free(j->identities->entry[i].name);
+		free_list(j->identities->entry[i].groups);
+	}
+	free(j->identities);
+	j->identities = NULL;
+}
+
+static void identity_keep(struct jitd *j, uid_t uid, const struct worker_identity *id)
+{
+	unsigned i;
+
+	if (!j->identities)
+		j->identities = calloc(1, sizeof(*j->identities));
+	if (!j->identities)
+		return;
+	i = j->identities->next++ % IDENTITIES;
+	free(j->identities->entry[i].name);
+	free_list(j->identities->entry[i].groups);
+	j->identities->entry[i].uid = uid;
+	j->identities->entry[i].until = clock_boot() + IDENTITY_KEEP_USEC;
+	j->identities->entry[i].name = strdup(id->name);
+	j->identities->entry[i].groups = copy_list(id->groups);
+}
+
+static bool identity_known(struct jitd *j, uid_t uid, char **name, char ***groups)
+{
+	uint64_t now = clock_boot();
+
+	for (unsigned i = 0; j->identities && i < IDENTITIES; i++) {
+		if (j->identities->entry[i].uid != uid || j->identities->entry[i].until <= now ||
+		    !j->identities->entry[i].name)
+			continue;
+		*name = strdup(j->identities->entry[i].name);
+		if (groups)
+			*groups = copy_list(j->identities->entry[i].groups);
+		return *name != NULL;
+	}
+	return false;
+}
+
+/* ---- the steps that wait ---- */
+
+static uid_t wanted_uid(const struct client *c)
+{
+	if (!c->call->user)
+		return c->call->uid;
+	if (!c->call->login_user && c->call->loginuid != UID_NONE)
+		return c->call->loginuid;
+	return c->call->session_uid;
+}
+
+static void on_identity(int result, const struct worker_identity *id, void *userdata)
+{
+	struct client *c = userdata;
+	uid_t uid = wanted_uid(c);
+
+	c->ticket = 0;
+	if (result < 0 || !id || !id->name || !name_valid(id->name)) {
+		record_refusal(c->jitd, "gate", NULL, NULL, "uid %u has no name here (%s)", (unsigned)uid,
+			result < 0 ? strerror(-result) : "unfit");
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false,
+			"the account of uid %u cannot be looked up (%s); nothing can be decided about it", (unsigned)uid,
+			result < 0 ? strerror(-result) : "its name is unfit");
+		return;
+	}
+	identity_keep(c->jitd, uid, id);
+	account_judge(c);
+}
+
+static void on_account(int result, uid_t uid, void *userdata)
+{
+	struct client *c = userdata;
+
+	c->ticket = 0;
+	if (result < 0) {
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "the account cannot be looked up: %s", strerror(-result));
+		return;
+	}
+	c->call->uid = uid;
+	c->account_known = true;
+	account_judge(c);
+}
+
+static void on_file(int result, const struct worker_file *file, void *userdata)
+{
+	struct client *c = userdata;
+
+	c->ticket = 0;
+	if (result >= 0)
+		strcpy(c->call->sha256, file->sha256);
+	else {
+		c->no_binary = true;
+		call_mark(c->call, "no-digest", true);
+	}
+	if (result >= 0 && file->interpreter)
+		call_mark(c->call, "script", false);
+	account_judge(c);
+}
+
+/* A ticket, or the refusal.  True: wait. */
+static bool waits(struct client *c, int ticket)
+{
+	if (ticket > 0)
+		c->ticket = ticket;
+	else
+		client_verdict(c, GATE_BUSY, NULL, NULL, false, "this host is too busy to look the account up (%s); try again",
+			strerror(-ticket));
+	return true;
+}
+
+/* True: the name of UID has to be waited for. */
+static bool wait_name(struct client *c, uid_t uid, char **name, char ***groups)
+{
+	if (*name || uid == UID_NONE)
+		return false;
+	if (identity_known(c->jitd, uid, name, groups))
+		return false;
+	return waits(c, worker_identity(c->jitd->worker, uid, on_identity, c));
+}
+
+void account_cancel(struct client *c)
+{
+	if (c->ticket > 0 && c->jitd->worker)
+		worker_cancel(c->jitd->worker, c->ticket);
+	c->ticket = 0;
+	client_unwait(c);
+}
+
+/* ---- what the rule says ---- */
+
+static struct json_object *call_record(const struct client *c, const char *rule, const char *text)
+{
+	struct json_object *o = json_object_new_object();
+	const struct call *k = c->call;
+	CLEAN(free_p) char *command = text_argv(k->argv, k->argc, 400);
+	int e = 0;
+
+	if (!o)
+		return NULL;
+	e |= json_add_str(o, "user", k->user);
+	e |= json_add_u64(o, "uid", k->uid);
+	e |= json_add_str(o, "service", k->service);
+	e |= json_add_str(o, "target", k->target ? k->target : "unknown");
+	e |= json_add_str(o, "command", command);
+	e |= json_add_str(o, "tty", k->tty);
+	e |= json_add_str(o, "rule", rule);
+	e |= json_add_str(o, "text", text);
+	e |= json_add_u64(o, "pid", (uint64_t)k->pid);
+	if (!e)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+static void deny(struct client *c, const struct verdict *v)
+{
+	const char *rule = v->rule ? v->rule->name : "Default";
+	const char *words = v->rule && v->rule->message ? v->rule->message : "";
+	struct json_object *o = call_record(c, rule, words);
+
+	if (o)
+		json_add_str(o, "by", "rule");
+	record(c->jitd, EV_DENIED, NULL, o, NULL);
+	client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied by the rule '%s'%s%s", rule, *words ? ": " : "", words);
+}
+
+static void allow(struct client *c, const struct verdict *v)
+{
+	struct why w;
+
+	if (record(c->jitd, EV_ALLOWED, NULL, call_record(c, v->rule ? v->rule->name : "Default", NULL), &w) < 0) {
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the record cannot be written (%s), so nothing is let through",
+			w.text);
+		return;
+	}
+	client_verdict(c, GATE_ALLOW, NULL, c->call->target, false, NULL);
+}
+
+/* ---- the reason ---- */
+
+static bool reason_fits(const char *pattern, const char *reason)
+{
+	regex_t re;
+	bool fits;
+
+	if (!pattern)
+		return true;
+	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	fits = regexec(&re, reason, 0, NULL, 0) == 0;
+	regfree(&re);
+	return fits;
+}
+
+/* True: there is a fitting reason, or none is wanted. */
+static bool reason_settled(struct client *c, const struct rule *rule)
+{
+	char *reason = c->call->reason;
+
+	if (rule->reason == REASON_NONE) {
+		free(c->call->reason);
+		c->call->reason = NULL;
+		return true;
+	}
+	if (reason && strlen(reason) > REASON_MAX) {
+		reason[REASON_MAX] = '\0';
+		while (*reason && !text_utf8(reason, strlen(reason)))
+			reason[strlen(reason) - 1] = '\0';
+	}
+	if (reason && !*reason) {
+		free(reason);
+		c->call->reason = reason = NULL;
+	}
+	if (reason ? reason_fits(rule->reason_pattern, reason) : rule->reason == REASON_OPTIONAL)
+		return true;
+	if (c->call->interactive && !c->reason_asked && !c->bus) {
+		c->reason_asked = true;
+		client_ask(c, c->jitd->policy->hold_usec, reason ? "That reason does not fit. Reason: " : "Reason: ");
+		return false;
+	}
+	client_verdict(c, GATE_REFUSED, NULL, NULL, false,
+		"the rule '%s' wants a reason%s%s: set JIT_REASON in the environment, or ask ahead with jitctl request --reason",
+		rule->name ? rule->name : "Default", rule->reason_pattern ? " that fits " : "",
+		rule->reason_pattern ? rule->reason_pattern : "");
+	return false;
+}
+
+void account_answer(struct client *c, const struct gate_in *in)
+{
+	const char *text = gate_get(in, "text");
+
+	c->state = CLIENT_WORKING;
+	free(c->call->reason);
+	c->call->reason = text ? strdup(text) : NULL;
+	account_judge(c);
+}
+
+/* ---- joining and making requests ---- */
+
+static int on_hold_over(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct client *c = userdata;
+	struct request *r = c->request;
+
+	if (!r)
+		return 0;
+	client_verdict(c, GATE_PENDING, r, NULL, false,
+		"%s is requested and waits for an answer; run the same command again when it is approved (jitctl wait %s)", r->id,
+		r->id);
+	return 0;
+}
+
+static void wait_for(struct client *c, struct request *r, bool joined)
+{
+	uint64_t now = clock_boot(), hold = c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN;
+	uint64_t left = r->answer_by > now ? r->answer_by - now : 0;
+	CLEAN(free_p) char *whom = request_whom(r), *command = request_command(r, 200);
+	char by[32];
+
+	if (c->bus) {
+		client_verdict(c, GATE_PENDING, r, NULL, false, NULL);
+		return;
+	}
+	c->state = CLIENT_WAITING;
+	c->request = r;
+	c->next_waiting = r->waiting;
+	r->waiting = c;
+	sd_event_source_disable_unref(c->timer);
+	c->timer = NULL;
+	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, hold, 0, on_hold_over, c);
+	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s", r->id, joined ? "still waiting for" : "asking",
+		whom ? whom : "", command ? command : "", r->call->target ? r->call->target : "an unknown account", c->jitd->host);
+	client_progress(c, r->id, hold, "%s: answer by %s. Ctrl-C leaves it pending; to cancel: jitctl cancel %s", r->id,
+		time_short(clock_real() + left, by, sizeof(by)), r->id);
+}
+
+static bool quota_left(struct client *c)
+{
+	unsigned mine = 0, all = 0;
+
+	for (struct request *r = c->jitd->requests; r; r = r->next)
+		if (r->state == STATE_PENDING) {
+			all++;
+			mine += r->call->uid == c->call->uid;
+		}
+	if (mine < c->jitd->policy->max_pending_user && all < c->jitd->policy->max_pending)
+		return true;
+	record_refusal(c->jitd, "gate", NULL, NULL, "too many pending requests of uid %u", (unsigned)c->call->uid);
+	client_verdict(c, GATE_BUSY, NULL, NULL, false, "%s already has %u requests pending, which is as many as may be; "
+		"cancel some (jitctl list, jitctl cancel ID)", mine >= c->jitd->policy->max_pending_user ? c->call->user :
+		"this host", mine >= c->jitd->policy->max_pending_user ? mine : all);
+	return false;
+}
+
+static void ask_people(struct client *c, const struct rule *rule)
+{
+	struct request *r = NULL;
+	struct why w;
+	int e;
+
+	for (r = c->jitd->requests; r && !c->extend; r = r->next)
+		if (r->state == STATE_PENDING && call_same(r->call, c->call, r->terms.scope, r->terms.join_user)) {
+			wait_for(c, r, true);
+			return;
+		}
+	if (!reason_settled(c, rule) || !quota_left(c))
+		return;
+	e = request_new(c->jitd, c->call, rule, c->work_usec, &r, &w);
+	if (e < 0) {
+		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s", w.text);
+		return;
+	}
+	c->call = NULL; /* the request's now */
+	e = lives_begin(r, &w);
+	if (e < 0) {
+		request_free(r);
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the request cannot be recorded (%s), so it is not made; "
+			"the administrator must look at the ledger", w.text);
+		return;
+	}
+	wait_for(c, r, false);
+}
+
+/* A rule wants people: a live grant serves, else a pending request is joined, else one is made. */
+static void want_people(struct client *c, const struct rule *rule)
+{
+	struct request *r;
+	struct why w;
+
+	if (wait_name(c, c->call->loginuid, &c->call->login_user, NULL) ||
+	    wait_name(c, c->call->session_uid, &c->call->session_user, NULL))
+		return;
+	r = c->extend ? NULL : lives_match(c, false);
+	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->call->sha256[0] && !c->no_binary) {
+		waits(c, worker_file(c->jitd->worker, c->call->binary, on_file, c));
+		return;
+	}
+	if (!r && !c->extend)
+		r = lives_match(c, true);
+	if (ledger_broken(c->jitd->ledger, &w)) {
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false,
+			"the ledger of this host is broken (%s); nothing is granted until it is mended (jitctl audit verify)", w.text);
+		return;
+	}
+	if (r)
+		lives_use(r, c);
+	else
+		ask_people(c, rule);
+}
+
+static bool believed_sshd(const struct client *c)
+{
+	for (char *const *p = c->jitd->policy->sshd_exe; p && *p; p++)
+		if (c->process.exe && !strcmp(*p, c->process.exe))
+			return true;
+	return false;
+}
+
+/* For sshd the requester is PAM_USER, believed only from a listed executable.  True: wait, or refused. */
+static bool wait_login_account(struct client *c)
+{
+	bool own_uid = !strcmp(c->call->service, "sudo") || !strcmp(c->call->service, "sudo-i") ||
+		!strcmp(c->call->service, "su") || !strcmp(c->call->service, "su-l");
+
+	if (own_uid || c->bus || c->call->user)
+		return false;
+	if (!believed_sshd(c)) {
+		record_refusal(c->jitd, "gate", NULL, NULL, "service %s from an executable that is not listed", c->call->service);
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false,
+			"%s is not listed in SshdExecutable=, so its word on who logs in does not count",
+			c->process.exe ? c->process.exe : "the program");
+		return true;
+	}
+	if (!c->account_known && strcmp(c->call->target, "root") != 0)
+		return waits(c, worker_account(c->jitd->worker, c->call->target, on_account, c));
+	return false;
+}
+
+void account_judge(struct client *c)
+{
+	struct facts facts;
+	struct verdict v;
+
+	if (!c->jitd->policy) {
+		client_verdict(c, GATE_MISCONFIGURED, NULL, NULL, false, "no rules are in force on this host: %s. The administrator "
+			"should run: jitctl config check", c->jitd->policy_errors.n ? c->jitd->policy_errors.list[0] :
+			"nothing is configured");
+		return;
+	}
+	if (wait_login_account(c) || wait_name(c, c->call->uid, &c->call->user, &c->call->groups))
+		return;
+	call_facts(c->call, &facts);
+	policy_decide(c->jitd->policy, &facts, &v);
+	switch (v.decision) {
+	case DECISION_ALLOW:
+		allow(c, &v);
+		return;
+	case DECISION_APPROVE:
+		want_people(c, v.rule);
+		return;
+	case DECISION_DENY:
+		break;
+	}
+	deny(c, &v);
+}
+
+void account_begin(struct client *c, const struct gate_in *in)
+{
+	struct why w;
+	int r;
+
+	c->state = CLIENT_WORKING;
+	r = call_from_message(in, &c->process, &c->call, &w);
+	if (r < 0) {
+		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s", w.text);
+		return;
+	}
+	account_judge(c);
+}

@@ -1,0 +1,404 @@
+/* A call for privilege: the message's claims and the kernel's facts, put together.  What cannot be told for sure is
+ * marked, and what is marked never matches an `allow`. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "helper/call.h"
+#include "lib/cleanup.h"
+#include "lib/sudoargs.h"
+#include "lib/text.h"
+
+#define SUDO_COMMAND_CUT 4096 /* sudo cuts the arguments in SUDO_COMMAND there */
+
+static void strv_free(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
+}
+
+struct call *call_free(struct call *c)
+{
+	if (!c)
+		return NULL;
+	free(c->user);
+	strv_free(c->groups);
+	free(c->login_user);
+	free(c->session_user);
+	free(c->service);
+	free(c->target);
+	free(c->tty);
+	free(c->session);
+	free(c->remote);
+	free(c->cwd);
+	free(c->binary);
+	strv_free(c->argv);
+	free(c->line);
+	free(c->command);
+	free(c->reason);
+	free(c->marks);
+	free(c);
+	return NULL;
+}
+
+static int dup_to(char **ret, const char *s)
+{
+	*ret = s ? strdup(s) : NULL;
+	return s && !*ret ? -ENOMEM : 0;
+}
+
+int call_mark(struct call *c, const char *mark, bool never_allow)
+{
+	char *marks;
+
+	if (never_allow)
+		c->marked = true;
+	if (asprintf(&marks, "%s%s%s", c->marks ? c->marks : "", c->marks && *c->marks ? " " : "", mark) < 0)
+		return -ENOMEM;
+	free(c->marks);
+	c->marks = marks;
+	return 0;
+}
+
+/* argv of the command: COUNT words. */
+static int take_argv(struct call *c, const char *const *words, size_t count)
+{
+	c->argv = calloc(count + 1, sizeof(char *));
+	if (!c->argv)
+		return -ENOMEM;
+	for (c->argc = 0; c->argc < count; c->argc++) {
+		c->argv[c->argc] = strdup(words[c->argc]);
+		if (!c->argv[c->argc])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int take_line(struct call *c, const char *const *args, size_t n)
+{
+	size_t len = 0;
+	char *at;
+
+	for (size_t i = 0; i < n; i++)
+		len += strlen(args[i]) + 1;
+	c->line = at = malloc(len + 1);
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		at = stpcpy(at, args[i]) + 1;
+	c->line[len] = '\0';
+	c->line_len = len;
+	return 0;
+}
+
+/* The resolved path: SUDO_COMMAND without the arguments that we know from the command line.  A disagreement between the two is
+ * a mark; so is a cut. */
+static int resolve_binary(struct call *c)
+{
+	CLEAN(free_p) char *tail = NULL;
+	size_t total = 0, have = strlen(c->command), path_len;
+	char *at;
+
+	for (size_t i = 1; i < c->argc; i++)
+		total += strlen(c->argv[i]) + 1;
+	tail = at = malloc(total + 1);
+	if (!tail)
+		return -ENOMEM;
+	*at = '\0';
+	for (size_t i = 1; i < c->argc; i++) {
+		*at++ = ' ';
+		at = stpcpy(at, c->argv[i]);
+	}
+	if (total >= SUDO_COMMAND_CUT - 1) {
+		path_len = strcspn(c->command, " ");
+		if (strncmp(c->command + path_len, tail, have - path_len) != 0)
+			return call_mark(c, "disagreement", true);
+		call_mark(c, "cut", true);
+	} else {
+		if (have <= total || strcmp(c->command + have - total, tail) != 0)
+			return call_mark(c, "disagreement", true);
+		path_len = have - total;
+	}
+	if (c->command[0] == '/')
+		c->binary = strndup(c->command, path_len);
+	else if (!c->cwd || asprintf(&c->binary, "%s/%.*s", c->cwd, (int)path_len, c->command) < 0)
+		c->binary = NULL;
+	return c->binary ? 0 : call_mark(c, "disagreement", true);
+}
+
+/* sudo -i and -s run the user's shell: SUDO_COMMAND is "/bin/bash" or "/bin/bash -c words". */
+static int shell_argv(struct call *c)
+{
+	size_t path = strcspn(c->command, " ");
+	CLEAN(free_p) char *shell = strndup(c->command, path);
+	const char *words[3] = { shell, "-c", NULL };
+
+	if (!shell)
+		return -ENOMEM;
+	if (shell[0] != '/')
+		return call_mark(c, "disagreement", true);
+	c->binary = strdup(shell);
+	if (!c->binary)
+		return -ENOMEM;
+	if (c->command[path] == '\0')
+		return take_argv(c, words, 1);
+	if (strncmp(c->command + path, " -c ", 4) != 0)
+		return call_mark(c, "disagreement", true);
+	if (strlen(c->command + path) >= SUDO_COMMAND_CUT)
+		call_mark(c, "cut", true);
+	words[2] = c->command + path + 4;
+	return take_argv(c, words, 3);
+}
+
+static int sudo_call(struct call *c, const char *const *args, size_t n)
+{
+	struct host_command hc = { 0 };
+	bool edit = false;
+	int r = 0;
+
+	/* sudoedit is a link to sudo: what tells them apart for sure is SUDO_COMMAND. */
+	if (c->command && (!strncmp(c->command, "sudoedit ", 9) || !strcmp(c->command, "sudoedit"))) {
+		sudo_args(args, n, false, &hc);
+		if (!hc.edit)
+			sudo_args(args, n, true, &hc);
+		edit = true;
+	} else
+		sudo_args(args, n, false, &hc);
+
+	if (hc.target && dup_to(&c->target, hc.target) < 0)
+		return -ENOMEM;
+	if (!hc.recognised) {
+		free(c->target);
+		c->target = NULL;
+		r = call_mark(c, "options", true);
+	}
+	if (!c->target)
+		r = call_mark(c, "target-unknown", true);
+	if (hc.odd)
+		r = call_mark(c, "environment", true);
+	if (!c->command || r < 0)
+		return r < 0 ? r : call_mark(c, "disagreement", true);
+	if (edit) {
+		const char *one = c->command;
+
+		r = call_mark(c, "edit", false);
+		c->binary = strdup("sudoedit");
+		return r < 0 || !c->binary ? -ENOMEM : take_argv(c, hc.recognised ? args + hc.command : &one,
+			hc.recognised ? n - hc.command : 1);
+	}
+	if (hc.shell || hc.login) {
+		r = call_mark(c, hc.login ? "login-shell" : "shell", false);
+		return r < 0 ? r : shell_argv(c);
+	}
+	if (!hc.recognised || hc.command >= n) {
+		const char *one = c->command;
+
+		return take_argv(c, &one, 1);
+	}
+	r = take_argv(c, args + hc.command, n - hc.command);
+	return r < 0 ? r : resolve_binary(c);
+}
+
+static int su_call(struct call *c, const char *const *args, size_t n, const char *user)
+{
+	struct host_command hc = { 0 };
+	const char *words[GATE_FIELDS + 1] = { "su" };
+
+	su_args(args, n, &hc);
+	c->target_certain = true;
+	for (size_t i = 0; i < n && i < GATE_FIELDS; i++)
+		words[i + 1] = args[i];
+	if (dup_to(&c->target, user) < 0 || take_argv(c, words, n + 1) < 0)
+		return -ENOMEM;
+	return hc.login ? call_mark(c, "login-shell", false) : 0;
+}
+
+static int common_fields(struct call *c, const struct gate_in *in, const struct process *p)
+{
+	const char *conn = gate_get(in, "conn");
+
+	c->uid = p->uid;
+	c->loginuid = p->loginuid;
+	c->session_uid = p->session_uid;
+	c->pid = p->pid;
+	c->ppid = p->ppid;
+	c->start = p->start;
+	c->interactive = gate_get(in, "interactive") && !strcmp(gate_get(in, "interactive"), "yes");
+	if (dup_to(&c->service, gate_get(in, "service")) < 0 || dup_to(&c->tty, p->tty) < 0 ||
+	    dup_to(&c->session, p->session) < 0 || dup_to(&c->cwd, p->cwd) < 0 ||
+	    dup_to(&c->command, gate_get(in, "command")) < 0 || dup_to(&c->reason, gate_get(in, "reason")) < 0 ||
+	    dup_to(&c->remote, gate_get(in, "rhost")) < 0)
+		return -ENOMEM;
+	/* For sshd the connection stands for the session, which does not exist yet. */
+	if (!c->session && conn)
+		return dup_to(&c->session, conn);
+	return 0;
+}
+
+int call_from_message(const struct gate_in *in, const struct process *p, struct call **ret, struct why *w)
+{
+	CLEAN(call_free_p) struct call *c = calloc(1, sizeof(*c));
+	const char *args[GATE_FIELDS], *service = gate_get(in, "service"), *user = gate_get(in, "user");
+	size_t n = gate_get_args(in, args);
+	int r;
+
+	if (!c || dup_to(&c->marks, "") < 0)
+		return why(w, -ENOMEM, "out of memory");
+	if (!service || !name_valid(service) || !user || !*user || strlen(user) > 256)
+		return why(w, -EINVAL, "the request names no service or user");
+	if (gate_get(in, "cut"))
+		return why(w, -E2BIG, "the command line is longer than %d KiB and cannot be shown and signed whole; "
+			"put it into a script and run that", GATE_ARGS_MAX / 1024);
+	r = common_fields(c, in, p);
+	if (r >= 0)
+		r = take_line(c, args, n);
+	if (r < 0)
+		return why(w, r, "out of memory");
+	if (!strcmp(service, "sudo") || !strcmp(service, "sudo-i"))
+		r = sudo_call(c, args, n);
+	else if (!strcmp(service, "su") || !strcmp(service, "su-l"))
+		r = su_call(c, args, n, user);
+	else {
+		/* sshd and services named by the administrator: PAM_USER is who logs in, and as whom. */
+		c->target_certain = true;
+		r = dup_to(&c->target, user);
+	}
+	if (r >= 0 && !c->argv)
+		r = take_argv(c, NULL, 0);
+	if (r < 0)
+		return why(w, r, "out of memory");
+	*ret = STEAL_PTR(c);
+	return 0;
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user)
+{
+	if (a->uid != b->uid || !same(a->user, b->user) || !same(a->service, b->service) || !same(a->target, b->target))
+		return false;
+	if (!join_user) {
+		if (!same(a->session, b->session))
+			return false;
+		if (!a->session && !same(a->tty, b->tty))
+			return false;
+	}
+	if (scope != SCOPE_COMMAND)
+		return a->target != NULL; /* two unknown targets are not the same target */
+	return a->line_len == b->line_len && !memcmp(a->line, b->line, a->line_len) && same(a->binary, b->binary) &&
+		!strcmp(a->sha256, b->sha256) && same(a->cwd, b->cwd) && same(a->command, b->command);
+}
+
+void call_facts(const struct call *c, struct facts *ret)
+{
+	*ret = (struct facts){
+		.service = c->service,
+		.user = c->user,
+		.groups = (const char *const *)c->groups,
+		.target = c->target,
+		.binary = c->binary,
+		.argv = (const char *const *)c->argv,
+		.argc = c->argc,
+		.cwd = c->cwd,
+		.tty = c->tty,
+		.remote = c->remote,
+		.session = c->session,
+		.marked = c->marked,
+	};
+}
+
+struct json_object *call_json(const struct call *c)
+{
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
+	struct json_object *argv = json_object_new_array();
+	int r = 0;
+
+	if (!o || !argv)
+		return NULL;
+	for (size_t i = 0; i < c->argc; i++)
+		r |= json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
+	r |= json_add_u64(o, "uid", c->uid);
+	r |= json_add_str(o, "user", c->user);
+	r |= json_add_str(o, "login_user", c->login_user);
+	r |= json_add_str(o, "session_user", c->session_user);
+	r |= json_add_str(o, "service", c->service);
+	r |= json_add_str(o, "target", c->target);
+	r |= json_add_bool(o, "target_certain", c->target_certain);
+	r |= json_add_str(o, "tty", c->tty);
+	r |= json_add_str(o, "session", c->session);
+	r |= json_add_str(o, "remote", c->remote);
+	r |= json_add_str(o, "sha256", c->sha256);
+	r |= json_add_str(o, "marks", c->marks);
+	r |= json_add_bool(o, "marked", c->marked);
+	r |= json_add(o, "argv", STEAL_PTR(argv));
+	r |= json_add(o, "line", json_bytes(c->line, c->line_len));
+	if (c->cwd)
+		r |= json_add(o, "cwd", json_bytes(c->cwd, strlen(c->cwd)));
+	if (c->binary)
+		r |= json_add(o, "binary", json_bytes(c->binary, strlen(c->binary)));
+	if (c->command)
+		r |= json_add(o, "command", json_bytes(c->command, strlen(c->command)));
+	if (c->reason)
+		r |= json_add(o, "reason", json_bytes(c->reason, strlen(c->reason)));
+	return r ? NULL : STEAL_PTR(o);
+}
+
+static int get_bytes(const struct json_object *o, const char *key, char **ret)
+{
+	struct json_object *v;
+	size_t len;
+
+	if (!json_object_object_get_ex((struct json_object *)(uintptr_t)o, key, &v))
+		return 0;
+	return json_bytes_get(v, ret, &len);
+}
+
+static int parse_argv(struct call *c, const struct json_object *o)
+{
+	struct json_object *argv = json_arr(o, "argv");
+	size_t n = argv ? json_object_array_length(argv) : 0, len;
+
+	c->argv = calloc(n + 1, sizeof(char *));
+	if (!c->argv)
+		return -ENOMEM;
+	for (; c->argc < n; c->argc++)
+		if (json_bytes_get(json_object_array_get_idx(argv, c->argc), &c->argv[c->argc], &len) < 0)
+			return -EINVAL;
+	return 0;
+}
+
+int call_parse(const struct json_object *o, struct call **ret)
+{
+	CLEAN(call_free_p) struct call *c = calloc(1, sizeof(*c));
+	struct json_object *line;
+	uint64_t uid;
+	const char *sha;
+
+	if (!c)
+		return -ENOMEM;
+	if (json_u64(o, "uid", &uid) < 0 || uid >= UID_NONE)
+		return -EINVAL;
+	c->uid = (uid_t)uid;
+	c->loginuid = c->session_uid = UID_NONE;
+	c->target_certain = json_true(o, "target_certain");
+	c->marked = json_true(o, "marked");
+	sha = json_str(o, "sha256");
+	if (sha && strlen(sha) == SHA256_HEX)
+		strcpy(c->sha256, sha);
+	if (dup_to(&c->user, json_str(o, "user")) < 0 || dup_to(&c->login_user, json_str(o, "login_user")) < 0 ||
+	    dup_to(&c->session_user, json_str(o, "session_user")) < 0 || dup_to(&c->service, json_str(o, "service")) < 0 ||
+	    dup_to(&c->target, json_str(o, "target")) < 0 || dup_to(&c->tty, json_str(o, "tty")) < 0 ||
+	    dup_to(&c->session, json_str(o, "session")) < 0 || dup_to(&c->remote, json_str(o, "remote")) < 0 ||
+	    dup_to(&c->marks, json_str(o, "marks") ? json_str(o, "marks") : "") < 0 || parse_argv(c, o) < 0 ||
+	    get_bytes(o, "cwd", &c->cwd) < 0 || get_bytes(o, "binary", &c->binary) < 0 ||
+	    get_bytes(o, "command", &c->command) < 0 || get_bytes(o, "reason", &c->reason) < 0)
+		return -EINVAL;
+	if (!json_object_object_get_ex((struct json_object *)(uintptr_t)o, "line", &line) ||
+	    json_bytes_get(line, &c->line, &c->line_len) < 0 || !c->service)
+		return -EINVAL;
+	*ret = STEAL_PTR(c);
+	return 0;
+}

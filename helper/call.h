@@ -1,0 +1,65 @@
+/* A call for privilege: who (from the kernel), what (from the host program, a claim until checked). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "lib/digest.h"
+#include "lib/gate.h"
+#include "lib/json.h"
+#include "lib/policy.h"
+#include "lib/why.h"
+
+#define UID_NONE ((uid_t)-1)
+
+/* A process as /proc tells it, read between two equal readings of its start time with a live pidfd. */
+struct process {
+	pid_t pid, ppid;
+	int pidfd; /* owned */
+	uint64_t start;
+	uid_t uid;         /* real */
+	uid_t loginuid;    /* UID_NONE: unset */
+	uid_t session_uid; /* owner of the login session by its cgroup; UID_NONE */
+	char *tty;         /* "pts/0"; NULL */
+	char *session;     /* logind session id; NULL */
+	char *exe, *cwd;
+};
+void process_done(struct process *p);
+/* Fills RET for PID. -ESRCH: gone or replaced meanwhile. */
+int process_read(pid_t pid, struct process *ret);
+
+struct call {
+	uid_t uid;
+	char *user;                       /* name of uid; NULL until the worker said it */
+	char **groups;                    /* NULL: unknown */
+	char *login_user, *session_user;  /* names of the other uids; NULL */
+	uid_t loginuid, session_uid;
+	char *service, *target;           /* target NULL: unknown */
+	bool target_certain;              /* su, sshd: PAM_USER is the target already */
+	char *tty, *session, *remote, *cwd;
+	char *binary;                     /* resolved path; NULL: none */
+	char sha256[SHA256_HEX + 1];      /* of the binary; "" unknown */
+	char **argv;                      /* the command, argv[0] as typed; NULL-terminated */
+	size_t argc;
+	char *line;                       /* all of the program's arguments, options too, each ended by NUL */
+	size_t line_len;
+	char *command;                    /* SUDO_COMMAND; NULL */
+	char *reason;
+	char *marks;                      /* words with blanks between; "" when nothing is odd */
+	bool marked;                      /* some mark says: never matches allow */
+	bool interactive;
+	pid_t pid, ppid;
+	uint64_t start;
+};
+struct call *call_free(struct call *c);
+static inline void call_free_p(struct call **c)
+{
+	*c = call_free(*c);
+}
+/* From an `account` message and the process that sent it.  -EINVAL, -E2BIG with words for the user. */
+int call_from_message(const struct gate_in *in, const struct process *p, struct call **ret, struct why *w);
+/* What must agree for two calls to be the same thing under SCOPE (DESIGN: real uid, session, service, target, …). */
+bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user);
+void call_facts(const struct call *c, struct facts *ret); /* borrows */
+int call_mark(struct call *c, const char *mark, bool never_allow);
+struct json_object *call_json(const struct call *c); /* for the ledger */
+int call_parse(const struct json_object *o, struct call **ret);

@@ -1,0 +1,248 @@
+/* The heart of jitd: what it knows of the host, of requests and of grants.  One process, one event loop, nothing blocks.
+ *
+ * gate.c      clients on the gate socket, quotas, which message is legal when
+ * call.c      a call for privilege: what the message claims and what the kernel says, put together
+ * account.c   from a call to a rule, a live grant, a joined or a new request
+ * request.c   the request object, its document, finding and listing
+ * lives.c     the lives of requests: begun, decided, granted, withdrawn, expired, and their clocks
+ * uses.c      processes let go under a grant: opened, attached, closed
+ * ends.c      the end of a grant, and what is resumed after a restart
+ * intake.c    decisions and revocations from the inbox, judged
+ * session.c   open and close of sessions
+ * replay.c    the ledger read again at start
+ * record.c    records, refusals counted, receipts
+ * control.c   the D-Bus interface */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+#include "helper/call.h"
+#include "helper/spool.h"
+#include "helper/units.h"
+#include "helper/verify.h"
+#include "helper/worker.h"
+#include "lib/clock.h"
+#include "lib/digest.h"
+#include "lib/gate.h"
+#include "lib/id.h"
+#include "lib/ledger.h"
+#include "lib/policy.h"
+
+enum state {
+	STATE_PENDING,   /* waits for people */
+	STATE_GRANTED,   /* approved, not used yet: lives until claim-by */
+	STATE_RUNNING,   /* used at least once: lives until the deadline */
+	STATE_ENDED,     /* closed, expired in use, revoked */
+	STATE_DENIED,
+	STATE_EXPIRED,   /* nobody answered, or nobody claimed it */
+	STATE_WITHDRAWN,
+};
+const char *state_string(enum state s);
+
+/* What the rule said when the request was made; it stays, whatever the rules say later. */
+struct terms {
+	char *rule;
+	struct need need;
+	enum scope scope;
+	uint64_t work_usec, at_most_usec, claim_by_usec;
+	enum at_end at_end;
+	uint64_t warn_usec, grace_usec;
+	bool join_user;
+};
+
+struct decision_taken {
+	char *person, *principal, *note, *time;
+	enum strength strength;
+	bool approve;
+	struct decision_taken *next;
+};
+
+/* One process that runs under a grant. */
+struct use {
+	struct request *request;
+	pid_t pid, ppid;
+	uint64_t start;
+	int pidfd;               /* -1 once closed */
+	sd_event_source *watch;  /* the pidfd: readable when the process is gone */
+	char *tty, *session;     /* session: the logind session to end with the grant (sshd) */
+	bool attached, confirmed, closed;
+	uint64_t opened_real;
+	struct use *next;
+};
+
+struct request {
+	struct request *next;
+	struct jitd *jitd;
+	jit_id id;
+	enum state state;
+	char *outcome;       /* words of the last change, for people */
+	struct call *call;
+	char *document;
+	char digest[SHA256_HEX + 1];
+	struct terms terms;
+	char **requesters;   /* persons that stand behind the call, NULL-terminated: never their own approver */
+	uint64_t answer_by, claim_by, deadline; /* boot usec */
+	uint64_t created_real, deadline_real;
+	struct decision_taken *decisions;
+	struct use *uses;
+	struct client *waiting; /* clients of the gate that wait for this request */
+	sd_event_source *clock; /* the next of its deadlines */
+	unsigned tries_total;
+	struct tries { char *principal; unsigned n; struct tries *next; } *tries;
+	unsigned receipts;
+	bool armed;          /* slice and timer stand for the deadline in force */
+	unsigned warned;     /* warnings given */
+	bool stale;          /* from another boot */
+	uint64_t retry_at;   /* a record could not be written: try again then; 0: nothing to retry */
+	bool ending;         /* the deadline has come: nothing new, processes are being ended */
+};
+
+struct jitd {
+	sd_event *event;
+	char boot[BOOT_ID_LEN + 1], machine[BOOT_ID_LEN + 1];
+	const char *confdir;
+	char *host;            /* as the rules call it, also while there are none */
+	struct policy *policy; /* NULL: no rules in force */
+	struct conf_errors policy_errors;
+	uint64_t policy_loaded; /* real usec */
+	uint64_t started;       /* real usec */
+	struct request *requests; /* newest first; settled ones are kept for a day, at most SETTLED_MAX */
+	struct ledger *ledger;
+	struct units *units;
+	struct worker *worker;
+	struct verify *verify;
+	struct inbox *inbox;
+	struct notes *notes;
+	struct gate *gate;
+	struct control *control;
+	struct refusal *refusals;
+	struct identity_cache *identities;
+	bool replaying;
+};
+
+#define SETTLED_MAX 500
+#define TRIES_MAX 8
+#define USES_MAX 256
+
+/* ---- request.c ---- */
+struct request *request_free(struct request *r);
+/* Unlinks and frees R. */
+void request_forget(struct request *r);
+struct request *request_find(struct jitd *j, const char *id);
+bool request_live(const struct request *r); /* pending, granted or running */
+/* Terms and document of a new request; *RET is not yet in the list and nothing is recorded.  -errno with words. */
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec, struct request **ret,
+	struct why *w);
+/* From the `requested` record. */
+int request_restore(struct jitd *j, struct json_object *record, struct request **ret, struct why *w);
+struct json_object *request_record(const struct request *r); /* the fields of the `requested` record */
+/* The whole of it for `show`. NULL: out of memory. */
+struct json_object *request_json(struct request *r);
+/* The persons who still may answer, "1 of sre (bob, carol)". */
+char *request_whom(const struct request *r);
+char *request_command(const struct request *r, size_t max); /* one escaped line for people */
+bool request_is_requester(const struct request *r, const char *person);
+/* Would TERMS be met if everybody but the requesters agreed? */
+bool request_satisfiable(const struct policy *p, const struct need *need, char *const *requesters);
+void terms_done(struct terms *t);
+
+/* ---- record.c ---- */
+/* Appends to the ledger and to the journal.  FIELDS is taken.  0 or -errno with words; nothing may follow from a failure
+ * but a refusal, unless the event only closes privilege. */
+int record(struct jitd *j, enum jit_event event, const char *id, struct json_object *fields, struct why *w);
+/* A refusal: recorded at once, then at most once a minute per (where, reason) with a count. */
+void record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void record_flush(struct jitd *j, bool all);
+/* A signed receipt for the approvers. */
+void receipt(struct request *r, const char *event, const char *approver, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* ---- lives.c ---- */
+/* Puts R among the requests, arms its clock, writes it to the outbox. */
+int lives_begin(struct request *r, struct why *w);
+/* A vote that was verified: recorded, counted; settles the request when it can. */
+int lives_vote(struct request *r, struct decision_taken *d, struct json_object *fields, uint64_t work_usec, int scope, struct why *w);
+/* Grants R if its need is met (also after replay). */
+void lives_evaluate(struct request *r);
+/* CLIENT (whose call matches) is to be let go under the grant R: recorded, timer and scope confirmed, then the verdict. */
+void lives_use(struct request *r, struct client *c);
+/* The grant that C may use now, or NULL.  DIGEST: the call's digest is known, so command grants can be compared. */
+struct request *lives_match(struct client *c, bool digest);
+void lives_withdraw(struct request *r, const char *by);
+void lives_revoke(struct request *r, const char *by, const char *text);
+/* The deadline has come, or a note says that jit-expire acted: everything of the grant is ended. */
+void lives_end(struct request *r, enum jit_event event, const char *cause);
+void lives_close_use(struct use *u, const char *how);
+void lives_clock(struct request *r); /* arms the clock for the next deadline */
+/* After the replay: re-arms, re-opens, ends what is due. */
+void lives_resume(struct request *r);
+int use_watch(struct use *u); /* pidfd and its watch; -ESRCH when the process is gone */
+bool use_alive(const struct use *u);
+void grant_publish(struct request *r); /* the grant's file for jit-expire */
+
+/* ---- account.c ---- */
+void account_begin(struct client *c, const struct gate_in *in);
+void account_answer(struct client *c, const struct gate_in *in);
+void account_cancel(struct client *c); /* the client goes away: tickets, waiting */
+/* Goes on with C from what is known by now; every step that must wait comes back here. */
+void account_judge(struct client *c);
+void identities_free(struct jitd *j);
+
+/* ---- session.c ---- */
+void session_open(struct client *c, const struct gate_in *in);
+void session_close(struct client *c, const struct gate_in *in);
+
+/* ---- gate.c ---- */
+struct gate;
+struct client {
+	struct gate *gate;
+	struct jitd *jitd;
+	int fd;
+	sd_event_source *io, *timer;
+	enum { CLIENT_NEW, CLIENT_WORKING, CLIENT_ASKED, CLIENT_WAITING, CLIENT_RELEASING, CLIENT_SESSION } state;
+	struct process process;   /* who it is, by the kernel */
+	struct call *call;
+	int ticket;               /* of the worker; 0: none */
+	bool reason_asked, no_binary, account_known; /* asked already; no digest to be had; PAM_USER has a uid */
+	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
+	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
+	bool extend;              /* it wants a new request although a grant is live */
+	struct request *request;  /* what it waits for */
+	struct client *next_waiting;
+	struct client *next;
+};
+int gate_open(struct jitd *j, int fd, struct gate **ret); /* FD: passed by systemd, or -1 */
+struct gate *gate_close(struct gate *g);
+/* Sends the verdict and closes; C is freed. */
+void client_verdict(struct client *c, enum gate_result result, const struct request *grant, const char *target,
+	bool session, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void client_progress(struct client *c, const char *id, uint64_t wait, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* A client without a socket, for a call from the bus; P and CALL are taken. */
+struct client *gate_client_for_bus(struct gate *g, struct process *p, struct call *call, void *bus);
+void client_ask(struct client *c, uint64_t wait, const char *prompt);
+void client_unwait(struct client *c);
+unsigned gate_clients(const struct gate *g);
+
+/* ---- intake.c ---- */
+void intake_envelope(const struct envelope *e, const char *name, const char *words, void *jitd);
+bool intake_note(const jit_id id, const char *text, void *jitd);
+
+/* ---- replay.c ---- */
+int replay_record(struct json_object *line, const char *text, size_t len, void *jitd);
+void replay_finish(struct jitd *j);
+
+/* ---- control.c ---- */
+int control_new(struct jitd *j, struct control **ret);
+struct control *control_free(struct control *c);
+/* Answers the bus call that C stands for, and frees nothing of C. */
+void control_answer(struct client *c, enum gate_result result, const struct request *r, const char *text);
+void control_changed(struct jitd *j, const struct request *r);
+
+/* ---- main.c ---- */
+int jitd_reload(struct jitd *j); /* 0; -EINVAL: the old rules stay, policy_errors says why */
+void jitd_fd_keep(const struct use *u); /* into systemd's descriptor store */
+void jitd_fd_drop(const struct use *u);
+int jitd_fd_take(pid_t pid, uint64_t start); /* a pidfd that survived the restart; -1 */

@@ -1,0 +1,184 @@
+/* Who a process is, from /proc only. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/sysmacros.h>
+#include "helper/call.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+void process_done(struct process *p)
+{
+	if (p->pidfd >= 0)
+		close_quietly(p->pidfd);
+	free(p->tty);
+	free(p->session);
+	free(p->exe);
+	free(p->cwd);
+	*p = (struct process){ .pidfd = -1 };
+}
+
+static int proc_read(pid_t pid, const char *name, size_t max, char **ret)
+{
+	char path[64];
+	CLEAN(close_p) int fd = -1;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return file_read_all(fd, max, ret, &len);
+}
+
+static char *proc_link(pid_t pid, const char *name)
+{
+	char path[64], target[4096];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0 || (size_t)n == sizeof(target) - 1)
+		return NULL;
+	target[n] = '\0';
+	return strdup(target);
+}
+
+/* Fields of stat are counted from the last ')': the command name may hold anything. */
+static int stat_fields(pid_t pid, uint64_t *start, pid_t *ppid, unsigned *tty)
+{
+	CLEAN(free_p) char *text = NULL;
+	char *p, *save = NULL, *word;
+	unsigned n = 3;
+	int r;
+
+	r = proc_read(pid, "stat", 4096, &text);
+	if (r < 0)
+		return r;
+	p = strrchr(text, ')');
+	if (!p)
+		return -EIO;
+	for (word = strtok_r(p + 1, " \n", &save); word; word = strtok_r(NULL, " \n", &save), n++) {
+		if (n == 4)
+			*ppid = (pid_t)strtol(word, NULL, 10);
+		else if (n == 7)
+			*tty = (unsigned)strtol(word, NULL, 10);
+		else if (n == 22) {
+			*start = strtoull(word, NULL, 10);
+			return 0;
+		}
+	}
+	return -EIO;
+}
+
+static char *tty_name(unsigned nr)
+{
+	char name[32];
+	unsigned maj = (nr >> 8) & 0xfff, min = (nr & 0xff) | ((nr >> 12) & 0xfff00);
+
+	if (maj >= 136 && maj <= 143)
+		snprintf(name, sizeof(name), "pts/%u", (maj - 136) * 256 + min);
+	else if (maj == 4 && min < 64)
+		snprintf(name, sizeof(name), "tty%u", min);
+	else if (maj == 4)
+		snprintf(name, sizeof(name), "ttyS%u", min - 64);
+	else
+		return NULL;
+	return strdup(name);
+}
+
+static int read_uids(struct process *p)
+{
+	CLEAN(free_p) char *text = NULL, *login = NULL;
+	unsigned long long n;
+	char *line;
+	int r;
+
+	r = proc_read(p->pid, "status", 16384, &text);
+	if (r < 0)
+		return r;
+	line = strstr(text, "\nUid:\t");
+	if (!line)
+		return -EIO;
+	p->uid = (uid_t)strtoul(line + 6, NULL, 10);
+	p->loginuid = UID_NONE;
+	if (proc_read(p->pid, "loginuid", 32, &login) >= 0) {
+		login[strcspn(login, "\n")] = '\0';
+		if (number_parse(login, UINT32_MAX, &n) >= 0)
+			p->loginuid = (uid_t)n;
+	}
+	return 0;
+}
+
+/* "…/user-1000.slice/session-12.scope": the owner and the session. */
+static int read_session(struct process *p)
+{
+	CLEAN(free_p) char *text = NULL;
+	char *at, *end;
+	int r;
+
+	p->session_uid = UID_NONE;
+	r = proc_read(p->pid, "cgroup", 8192, &text);
+	if (r < 0)
+		return r;
+	at = strstr(text, "/user-");
+	if (at && isdigit((unsigned char)at[6])) {
+		unsigned long uid = strtoul(at + 6, &end, 10);
+
+		if (!strncmp(end, ".slice", 6) && uid < UID_NONE)
+			p->session_uid = (uid_t)uid;
+	}
+	at = strstr(text, "/session-");
+	end = at ? strstr(at, ".scope") : NULL;
+	if (end && end - at - 9 < 32 && strspn(at + 9, "abcdefghijklmnopqrstuvwxyz0123456789") == (size_t)(end - at - 9)) {
+		p->session = strndup(at + 9, (size_t)(end - at - 9));
+		if (!p->session)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool pidfd_gone(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) != 0;
+}
+
+int process_read(pid_t pid, struct process *ret)
+{
+	struct process p = { .pid = pid, .pidfd = -1 };
+	uint64_t again = 0;
+	unsigned tty = 0;
+	pid_t ppid;
+	int r;
+
+	if (pid <= 0)
+		return -ESRCH;
+	r = stat_fields(pid, &p.start, &p.ppid, &tty);
+	if (r < 0)
+		return r;
+	p.pidfd = pidfd_open(pid, 0);
+	if (p.pidfd < 0)
+		return -errno;
+	p.tty = tty ? tty_name(tty) : NULL;
+	p.exe = proc_link(pid, "exe");
+	p.cwd = proc_link(pid, "cwd");
+	r = read_uids(&p);
+	if (r >= 0)
+		r = read_session(&p);
+	if (r >= 0)
+		r = stat_fields(pid, &again, &ppid, &tty);
+	if (r >= 0 && (again != p.start || pidfd_gone(p.pidfd)))
+		r = -ESRCH;
+	if (r < 0) {
+		process_done(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}

@@ -1,0 +1,535 @@
+/* The request object: its document (what is signed for), its terms, and how it is shown. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "helper/context.h"
+#include "helper/jitd.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/text.h"
+
+const char *state_string(enum state s)
+{
+	static const char *const names[] = {
+		[STATE_PENDING] = "pending", [STATE_GRANTED] = "granted", [STATE_RUNNING] = "running",
+		[STATE_ENDED] = "ended", [STATE_DENIED] = "denied", [STATE_EXPIRED] = "expired",
+		[STATE_WITHDRAWN] = "withdrawn",
+	};
+
+	return names[s];
+}
+
+void terms_done(struct terms *t)
+{
+	free(t->rule);
+	t->rule = NULL;
+}
+
+static void decision_free(struct decision_taken *d)
+{
+	free(d->person);
+	free(d->principal);
+	free(d->note);
+	free(d->time);
+	free(d);
+}
+
+static void use_free(struct use *u)
+{
+	sd_event_source_disable_unref(u->watch);
+	if (u->pidfd >= 0)
+		close_quietly(u->pidfd);
+	free(u->tty);
+	free(u->session);
+	free(u);
+}
+
+struct request *request_free(struct request *r)
+{
+	if (!r)
+		return NULL;
+	sd_event_source_disable_unref(r->clock);
+	while (r->decisions) {
+		struct decision_taken *d = r->decisions;
+
+		r->decisions = d->next;
+		decision_free(d);
+	}
+	while (r->uses) {
+		struct use *u = r->uses;
+
+		r->uses = u->next;
+		use_free(u);
+	}
+	while (r->tries) {
+		struct tries *t = r->tries;
+
+		r->tries = t->next;
+		free(t->principal);
+		free(t);
+	}
+	for (char **p = r->requesters; p && *p; p++)
+		free(*p);
+	free(r->requesters);
+	call_free(r->call);
+	terms_done(&r->terms);
+	free(r->outcome);
+	free(r->document);
+	free(r);
+	return NULL;
+}
+
+void request_forget(struct request *r)
+{
+	for (struct request **p = &r->jitd->requests; *p; p = &(*p)->next)
+		if (*p == r) {
+			*p = r->next;
+			break;
+		}
+	request_free(r);
+}
+
+struct request *request_find(struct jitd *j, const char *id)
+{
+	for (struct request *r = j->requests; r; r = r->next)
+		if (!strcmp(r->id, id))
+			return r;
+	return NULL;
+}
+
+bool request_live(const struct request *r)
+{
+	return r->state == STATE_PENDING || r->state == STATE_GRANTED || r->state == STATE_RUNNING;
+}
+
+bool request_is_requester(const struct request *r, const char *person)
+{
+	for (char *const *p = r->requesters; p && *p; p++)
+		if (!strcmp(*p, person))
+			return true;
+	return false;
+}
+
+/* ---- who must agree ---- */
+
+static bool in_list(char *const *list, const char *s)
+{
+	for (; list && *list; list++)
+		if (!strcmp(*list, s))
+			return true;
+	return false;
+}
+
+static bool is_member(const char *person, const char *team, void *people)
+{
+	return people_member(people, person, team);
+}
+
+bool request_satisfiable(const struct policy *p, const struct need *need, char *const *requesters)
+{
+	struct need_vote votes[NEED_VOTES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->people.n_persons && n < NEED_VOTES; i++) {
+		const char *name = p->people.person[i].name;
+		bool wanted = false;
+
+		for (size_t a = 0; a < need->n && !wanted; a++)
+			for (size_t t = 0; t < need->alternative[a].n && !wanted; t++)
+				wanted = people_member(&p->people, name, need->alternative[a].term[t].team);
+		if (wanted && !in_list(requesters, name))
+			votes[n++] = (struct need_vote){ .person = name, .strength = STRENGTH_HW_KEY };
+	}
+	return need_met(need, votes, n, is_member, (void *)(uintptr_t)&p->people);
+}
+
+/* Calls F for every team that the need names, each once. */
+static int each_team(const struct need *need, int (*f)(const char *team, void *userdata), void *userdata)
+{
+	const char *seen[NEED_ALTERNATIVES * NEED_TERMS];
+	size_t n = 0, i;
+	int r;
+
+	for (size_t a = 0; a < need->n; a++)
+		for (size_t t = 0; t < need->alternative[a].n; t++) {
+			const char *team = need->alternative[a].term[t].team;
+
+			for (i = 0; i < n && strcmp(seen[i], team) != 0; i++)
+				;
+			if (i < n)
+				continue;
+			seen[n++] = team;
+			r = f(team, userdata);
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
+struct teams {
+	const struct policy *policy;
+	struct json_object *object;
+	char *const *requesters;
+};
+
+/* "sre": ["bob", …]: the principals that may answer, for the hub. */
+static int add_team(const char *name, void *userdata)
+{
+	struct teams *t = userdata;
+	const struct team *team = people_team(&t->policy->people, name);
+	CLEAN(json_put_p) struct json_object *list = json_object_new_array();
+
+	if (!list)
+		return -ENOMEM;
+	for (char *const *m = team ? team->members : NULL; m && *m; m++) {
+		if (in_list(t->requesters, *m))
+			continue;
+		for (size_t i = 0; i < t->policy->people.n_persons; i++) {
+			const struct person *p = &t->policy->people.person[i];
+
+			if (strcmp(p->name, *m) != 0)
+				continue;
+			for (char *const *q = p->principals; q && *q; q++)
+				if (json_object_array_add(list, json_object_new_string(*q)) < 0)
+					return -ENOMEM;
+		}
+	}
+	return json_add(t->object, name, STEAL_PTR(list));
+}
+
+struct whom {
+	const struct request *r;
+	char *text;
+};
+
+static int add_names(const char *name, void *userdata)
+{
+	struct whom *w = userdata;
+	const struct policy *p = w->r->jitd->policy;
+	const struct team *team = p ? people_team(&p->people, name) : NULL;
+
+	for (char *const *m = team ? team->members : NULL; m && *m; m++) {
+		char *more;
+
+		if (request_is_requester(w->r, *m) || strlen(w->text) > 200)
+			continue;
+		if (asprintf(&more, "%s%s%s", w->text, *w->text ? ", " : "", *m) < 0)
+			return -ENOMEM;
+		free(w->text);
+		w->text = more;
+	}
+	return 0;
+}
+
+char *request_whom(const struct request *r)
+{
+	char need[512];
+	struct whom w = { .r = r, .text = strdup("") };
+	char *text = NULL;
+
+	need_format(&r->terms.need, need, sizeof(need));
+	if (w.text && each_team(&r->terms.need, add_names, &w) >= 0 &&
+	    asprintf(&text, *w.text ? "%s (%s)" : "%s", need, w.text) < 0)
+		text = NULL;
+	free(w.text);
+	return text;
+}
+
+char *request_command(const struct request *r, size_t max)
+{
+	const struct call *c = r->call;
+
+	if (c->argc)
+		return text_argv(c->argv, c->argc, max);
+	return text_escape(c->service, strlen(c->service), max);
+}
+
+/* ---- the document ---- */
+
+static int add_who(struct json_object *o, const struct request *r)
+{
+	const struct call *c = r->call;
+	int e = 0;
+
+	e |= json_add_str(o, "host", r->jitd->policy->host);
+	e |= json_add_str(o, "machine", r->jitd->machine);
+	e |= json_add_str(o, "boot", r->jitd->boot);
+	e |= json_add_str(o, "user", c->user);
+	e |= json_add_u64(o, "uid", c->uid);
+	e |= json_add_str(o, "target", c->target ? c->target : "unknown");
+	e |= json_add_str(o, "service", c->service);
+	e |= json_add_str(o, "tty", c->tty);
+	e |= json_add_str(o, "session", c->session);
+	return e;
+}
+
+static int add_bytes(struct json_object *o, const char *key, const char *s)
+{
+	return s ? json_add(o, key, json_bytes(s, strlen(s))) : 0;
+}
+
+static int add_marks(struct json_object *o, const char *marks)
+{
+	struct json_object *list = json_object_new_array();
+	CLEAN(free_p) char *copy = strdup(marks);
+	char *save = NULL;
+
+	if (!list || !copy)
+		return -ENOMEM;
+	for (char *m = strtok_r(copy, " ", &save); m; m = strtok_r(NULL, " ", &save))
+		if (json_object_array_add(list, json_object_new_string(m)) < 0)
+			return -ENOMEM;
+	return json_add(o, "marks", list);
+}
+
+static int add_what(struct json_object *o, const struct request *r)
+{
+	const struct call *c = r->call;
+	struct json_object *argv = json_object_new_array();
+	int e = 0;
+
+	if (!argv)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->argc; i++)
+		e |= json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
+	e |= json_add(o, "argv", argv);
+	e |= add_bytes(o, "remote", c->remote);
+	e |= add_bytes(o, "command", c->command);
+	e |= add_bytes(o, "binary", c->binary);
+	e |= json_add_str(o, "binary_sha256", c->sha256[0] ? c->sha256 : NULL);
+	e |= add_bytes(o, "cwd", c->cwd);
+	e |= add_bytes(o, "reason", c->reason);
+	return e ? e : add_marks(o, c->marks);
+}
+
+static int add_terms(struct json_object *o, struct request *r)
+{
+	struct teams t = { .policy = r->jitd->policy, .object = json_object_new_object(), .requesters = r->requesters };
+	char need[512], when[TIME_RFC3339_LEN + 1];
+	int e = 0;
+
+	if (!t.object)
+		return -ENOMEM;
+	e |= json_add_str(o, "rule", r->terms.rule);
+	e |= json_add_str(o, "scope", scope_string(r->terms.scope));
+	e |= json_add_u64(o, "for", r->terms.work_usec / USEC_PER_SEC);
+	e |= json_add_str(o, "need", need_format(&r->terms.need, need, sizeof(need)));
+	e |= each_team(&r->terms.need, add_team, &t);
+	e |= json_add(o, "teams", t.object);
+	e |= json_add(o, "context", context_json());
+	e |= json_add(o, "checks", json_object_new_array());
+	e |= json_add_str(o, "created", time_rfc3339(r->created_real, when));
+	e |= json_add_str(o, "answer_by", time_rfc3339(r->created_real + (r->answer_by - clock_boot()), when));
+	return e;
+}
+
+static int make_document(struct request *r, struct why *w)
+{
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
+	uint8_t nonce[16];
+	char hex[33];
+	int e = 0;
+
+	if (!o || getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+		return why(w, -EIO, "no random numbers");
+	hex_encode(nonce, sizeof(nonce), hex);
+	e |= json_add_u64(o, "v", 1);
+	e |= json_add_str(o, "id", r->id);
+	e |= json_add_str(o, "nonce", hex);
+	e |= add_who(o, r);
+	e |= add_what(o, r);
+	e |= add_terms(o, r);
+	if (e)
+		return why(w, -ENOMEM, "out of memory");
+	r->document = strdup(json_text(o));
+	if (!r->document)
+		return why(w, -ENOMEM, "out of memory");
+	if (strlen(r->document) > ENVELOPE_MAX / 2)
+		return why(w, -E2BIG, "the request is %zu bytes long with its command and environment, more than the %d that can "
+			"be shown and signed whole", strlen(r->document), ENVELOPE_MAX / 2);
+	return sha256_hex(r->document, strlen(r->document), r->digest);
+}
+
+/* ---- making ---- */
+
+static int add_requester(struct request *r, const char *user, size_t *n)
+{
+	const struct person *p = user ? people_by_user(&r->jitd->policy->people, user) : NULL;
+
+	if (!p || in_list(r->requesters, p->name))
+		return 0;
+	r->requesters[*n] = strdup(p->name);
+	if (!r->requesters[*n])
+		return -ENOMEM;
+	++*n;
+	return 0;
+}
+
+static int find_requesters(struct request *r)
+{
+	size_t n = 0;
+
+	r->requesters = calloc(4, sizeof(char *));
+	if (!r->requesters || add_requester(r, r->call->user, &n) < 0 || add_requester(r, r->call->login_user, &n) < 0 ||
+	    add_requester(r, r->call->session_user, &n) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int take_terms(struct request *r, const struct rule *rule, uint64_t work_usec)
+{
+	r->terms = (struct terms){
+		.rule = strdup(rule->name ? rule->name : "Default"),
+		.need = rule->need,
+		.scope = rule->scope,
+		.work_usec = work_usec ? work_usec : rule->work_usec,
+		.at_most_usec = rule->at_most_usec,
+		.claim_by_usec = rule->claim_by_usec,
+		.at_end = rule->at_end,
+		.warn_usec = rule->warn_usec,
+		.grace_usec = rule->grace_usec,
+		.join_user = rule->join_user,
+	};
+	return r->terms.rule ? 0 : -ENOMEM;
+}
+
+static void request_free_p(struct request **r)
+{
+	*r = request_free(*r);
+}
+
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec, struct request **ret,
+	struct why *w)
+{
+	CLEAN(request_free_p) struct request *r = calloc(1, sizeof(*r));
+	char need[256];
+	int e;
+
+	if (!r)
+		return why(w, -ENOMEM, "out of memory");
+	r->jitd = j;
+	r->created_real = clock_real();
+	r->answer_by = clock_boot() + rule->answer_by_usec;
+	r->call = call;
+	e = id_new(r->id);
+	if (e >= 0 && request_find(j, r->id))
+		e = -EEXIST;
+	if (e >= 0)
+		e = take_terms(r, rule, work_usec);
+	if (e >= 0)
+		e = find_requesters(r);
+	if (e < 0) {
+		why(w, e, "cannot make a request: %s", strerror(-e));
+		goto fail;
+	}
+	if (r->terms.work_usec > rule->at_most_usec) {
+		e = why(w, -EINVAL, "more time is asked than the rule '%s' gives at most", r->terms.rule);
+		goto fail;
+	}
+	if (!r->requesters[0] && !rule->unmapped) {
+		e = why(w, -EPERM, "the user %s is no person of this host's people.d, and the rule '%s' does not say Unmapped=yes",
+			call->user, r->terms.rule);
+		goto fail;
+	}
+	if (!request_satisfiable(j->policy, &rule->need, r->requesters)) {
+		e = why(w, -EPERM, "nobody could approve this: '%s' cannot be met without you",
+			need_format(&rule->need, need, sizeof(need)));
+		goto fail;
+	}
+	e = make_document(r, w);
+	if (e < 0)
+		goto fail;
+	*ret = STEAL_PTR(r);
+	return 0;
+fail:
+	r->call = NULL; /* the caller's, on failure */
+	return e;
+}
+
+/* ---- the ledger's form ---- */
+
+struct json_object *request_record(const struct request *r)
+{
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
+	struct json_object *terms = json_object_new_object(), *who = json_object_new_array();
+	char need[512];
+	int e = 0;
+
+	if (!o || !terms || !who)
+		return NULL;
+	for (char *const *p = r->requesters; p && *p; p++)
+		e |= json_object_array_add(who, json_object_new_string(*p));
+	e |= json_add_str(terms, "need", need_format(&r->terms.need, need, sizeof(need)));
+	e |= json_add_str(terms, "scope", scope_string(r->terms.scope));
+	e |= json_add_u64(terms, "for", r->terms.work_usec);
+	e |= json_add_u64(terms, "at_most", r->terms.at_most_usec);
+	e |= json_add_u64(terms, "claim_by", r->terms.claim_by_usec);
+	e |= json_add_str(terms, "at_end", r->terms.at_end == AT_END_DRAIN ? "drain" : "terminate");
+	e |= json_add_u64(terms, "warn", r->terms.warn_usec);
+	e |= json_add_u64(terms, "grace", r->terms.grace_usec);
+	e |= json_add_bool(terms, "join_user", r->terms.join_user);
+	e |= json_add_str(o, "id", r->id);
+	e |= json_add_str(o, "user", r->call->user);
+	e |= json_add_u64(o, "uid", r->call->uid);
+	e |= json_add_str(o, "rule", r->terms.rule);
+	e |= json_add_str(o, "digest", r->digest);
+	e |= json_add_u64(o, "answer_by", r->answer_by);
+	e |= json_add(o, "requesters", who);
+	e |= json_add(o, "terms", terms);
+	e |= json_add(o, "call", call_json(r->call));
+	e |= json_add_str(o, "document", r->document);
+	return e ? NULL : STEAL_PTR(o);
+}
+
+static int restore_terms(struct request *r, struct json_object *record, struct why *w)
+{
+	struct json_object *t = json_obj(record, "terms");
+	const char *need = t ? json_str(t, "need") : NULL, *scope = t ? json_str(t, "scope") : NULL;
+	const char *end = t ? json_str(t, "at_end") : NULL;
+
+	if (!need || !scope || !end || need_parse(need, &r->terms.need, w) < 0 || scope_parse(scope, &r->terms.scope) < 0 ||
+	    json_u64(t, "for", &r->terms.work_usec) < 0 || json_u64(t, "at_most", &r->terms.at_most_usec) < 0 ||
+	    json_u64(t, "claim_by", &r->terms.claim_by_usec) < 0 || json_u64(t, "warn", &r->terms.warn_usec) < 0 ||
+	    json_u64(t, "grace", &r->terms.grace_usec) < 0)
+		return why(w, -EBADMSG, "a `requested` record without whole terms");
+	r->terms.at_end = !strcmp(end, "drain") ? AT_END_DRAIN : AT_END_TERMINATE;
+	r->terms.join_user = json_true(t, "join_user");
+	r->terms.rule = strdup(json_str(record, "rule") ? json_str(record, "rule") : "");
+	return r->terms.rule ? 0 : -ENOMEM;
+}
+
+int request_restore(struct jitd *j, struct json_object *record, struct request **ret, struct why *w)
+{
+	CLEAN(request_free_p) struct request *r = calloc(1, sizeof(*r));
+	const char *id = json_str(record, "id"), *document = json_str(record, "document"), *time = json_str(record, "time");
+	struct json_object *call = json_obj(record, "call"), *who = json_arr(record, "requesters");
+	size_t n = who ? json_object_array_length(who) : 0;
+	int e;
+
+	if (!r)
+		return -ENOMEM;
+	r->jitd = j;
+	if (!id || !id_valid(id) || !document || !call || !who || n > 3 || call_parse(call, &r->call) < 0 ||
+	    json_u64(record, "answer_by", &r->answer_by) < 0)
+		return why(w, -EBADMSG, "a `requested` record without id, document or call");
+	strcpy(r->id, id);
+	r->requesters = calloc(n + 1, sizeof(char *));
+	r->document = strdup(document);
+	if (!r->document || !r->requesters || sha256_hex(document, strlen(document), r->digest) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(who, i));
+
+		r->requesters[i] = name ? strdup(name) : NULL;
+		if (!r->requesters[i])
+			return -ENOMEM;
+	}
+	if (time)
+		time_rfc3339_parse(time, &r->created_real);
+	e = restore_terms(r, record, w);
+	if (e < 0)
+		return e;
+	*ret = STEAL_PTR(r);
+	return 0;
+}
