@@ -11,9 +11,10 @@
 
 enum strength { STRENGTH_BROWSER, STRENGTH_KEY, STRENGTH_HW_KEY }; /* a higher one serves for a lower */
 
-#define NEED_TERMS 16
-#define NEED_ALTERNATIVES 8
-#define NEED_VOTES 64
+#define NEED_TERMS 8
+#define NEED_ALTERNATIVES 4
+#define NEED_VOTES 64 /* no alternative may ask for more people than this */
+#define NEED_PEOPLE (NEED_TERMS * NEED_VOTES)
 
 struct need_term {
 	unsigned count;
@@ -29,6 +30,9 @@ struct need {
 	size_t n; /* 0: nobody (never valid for Decision=approve) */
 };
 
+const char *strength_string(enum strength s);
+
+/* -EINVAL with words; RET is untouched then. */
 int need_parse(const char *text, struct need *ret, struct why *w);
 /* The sentence again, canonical. Returns BUF, cut when too small. */
 const char *need_format(const struct need *need, char *buf, size_t size);
@@ -40,5 +44,8 @@ struct need_vote {
 };
 typedef bool (*need_member)(const char *person, const char *team, void *userdata);
 
-/* True exactly when some alternative can be filled by giving each person to at most one term (a matching exists). */
+/* True exactly when some alternative can be filled by giving each person to at most one term (a matching exists).
+ * At most NEED_PEOPLE votes are looked at; a person's second vote counts for nothing, even if the promise is broken. */
 bool need_met(const struct need *need, const struct need_vote *votes, size_t n, need_member member, void *userdata);
+bool need_alternative_met(const struct need_alternative *alternative, const struct need_vote *votes, size_t n,
+	need_member member, void *userdata);

@@ -2,7 +2,8 @@
  *
  * CONFDIR/jitd.conf, CONFDIR/jitd.conf.d/NAME.conf, CONFDIR/rules.d/NAME.conf, CONFDIR/people.d/NAME.conf, CONFDIR/approvers.
  * First matching [Rule NAME] wins, in order of files and within them; nothing matched is Default=.  One table of keys
- * (policy-keys.def) makes the parser, `jitctl config show` and the list in jitd.conf(5). */
+ * (policy-keys.def) makes the parser, `jitctl config show` and the list in jitd.conf(5).  jitd.conf has [Host] and
+ * [Default], rules.d has [Rule NAME]. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,8 +23,9 @@ int scope_parse(const char *text, enum scope *ret);
 struct rule {
 	char *name, *file;
 	unsigned line;
-	/* what it matches; an empty list matches everything */
-	char **service, **user, **target; /* user: names and %group; target: names; a leading '!' negates one entry */
+	/* What it matches; an empty list matches everything.  A leading '!' negates one entry: a list matches when no
+	 * negated entry does and some other entry does, or there is no other. */
+	char **service, **user, **target; /* user: names and %group; the others: names */
 	char **command;                   /* alternatives, each a line of words (see policy_command_match) */
 	/* what follows */
 	enum decision decision;
@@ -52,12 +54,26 @@ struct policy {
 	char **sshd_exe;                /* SshdExecutable=: whose PAM_USER is believed */
 	char **secure_path;             /* SecurePath=: where `jitctl request` looks a command up */
 	unsigned max_pending_user, max_pending; /* MaxPendingPerUser=, MaxPending= */
-	char *digest;                   /* SHA-256 of all that was read, hex */
+	char *digest;                   /* SHA-256 of all that was read, hex: of what `sha256sum FILE…` prints, run in
+					   CONFDIR on the files in the order they were read */
 };
+#define POLICY_FALLBACK "Default" /* the fallback's name; no rule may have it */
 
 struct policy *policy_free(struct policy *p); /* NULL in, NULL out */
 /* Reads everything below CONFDIR.  0 and *RET; or -EINVAL, *RET untouched and every mistake in E. */
 int policy_load(const char *confdir, uid_t owner, struct policy **ret, struct conf_errors *e);
+/* The rule of that name; for POLICY_FALLBACK the fallback.  NULL. */
+const struct rule *policy_find_rule(const struct policy *p, const char *name);
+/* Does any rule look at groups?  If not, facts may come without them. */
+bool policy_needs_groups(const struct policy *p);
+/* Does a reason given for RULE do?  NULL or blank is none.  False with words for the user. */
+bool policy_reason_ok(const struct rule *r, const char *reason, struct why *w);
+/* The table of keys, for the man page and for tools: the I-th key, false beyond the last. */
+struct policy_key_doc {
+	const char *key, *sections, *fallback, *text; /* fallback: the value when not said, or NULL */
+	bool list;
+};
+bool policy_key_doc(size_t i, struct policy_key_doc *ret);
 /* The effective configuration as INI text with origins as comments; for `jitctl config show`.  NULL: out of memory. */
 char *policy_show(const struct policy *p);
 
@@ -67,7 +83,8 @@ struct facts {
 	const char *user;             /* the requester's account name */
 	const char *const *groups;    /* NULL-terminated names; NULL: could not be learned */
 	const char *target;           /* NULL: unknown */
-	const char *binary;           /* resolved path; NULL: unknown or none (ssh login) */
+	const char *binary;           /* resolved path, or "sudoedit"; NULL: unknown (words for a shell are, too), or there is
+					 no command (argc 0 and service neither sudo nor sudo-i: a login) */
 	const char *const *argv;      /* argv[0] is the command as typed; NULL-terminated */
 	size_t argc;
 	const char *cwd, *tty, *remote, *session;
@@ -77,14 +94,24 @@ struct facts {
 struct verdict {
 	enum decision decision;
 	const struct rule *rule; /* NULL: Default= decided with deny or allow; &policy->fallback for Default=approve */
+	/* The call could not be judged: an allow would have been next, but a fact is unknown or the call is marked.  Then
+	 * decision is deny and rule is NULL; DOUBT is the rule that could not be judged, NULL when it is the call itself. */
+	bool unknown;
+	const struct rule *doubt;
 };
 /* Pure.  Facts unknown to a rule's key: the rule matches if it denies, does not match if it allows; for `approve` an
- * unknown user, group or binary does not match, an unknown target matches only a rule without Target=. */
+ * unknown user, group or binary does not match, an unknown target matches only a rule without Target=.  An `allow` (a
+ * rule's or Default='s) besides wants service, user and target known, sudo's command known, and the call unmarked; and it
+ * never decides after a rule other than an `allow` was passed over for an unknown fact.  So not knowing something never opens
+ * what knowing it would not have opened. */
 void policy_decide(const struct policy *p, const struct facts *f, struct verdict *ret);
 /* Why RULE does not match F, in words ("user is alice, not bob"); returns false when it matches. */
 bool policy_mismatch(const struct policy *p, const struct rule *r, const struct facts *f, struct why *w);
+/* Why V came out unknown, in words; nothing to say (false) of any other verdict. */
+bool policy_unknown_words(const struct policy *p, const struct facts *f, const struct verdict *v, struct why *w);
 
-/* PATTERN is words split at blanks ("\ " keeps a blank): the first is globbed (fnmatch, FNM_PATHNAME) against the resolved
- * binary, each other against one argument; a last word "*" matches any further arguments, none included; without it the
- * count must agree.  So no blank within an argument can shift a match. */
+/* PATTERN is words split at blanks ("\ " keeps a blank): the first is globbed against the resolved binary, each other
+ * against one argument (fnmatch, FNM_PATHNAME | FNM_PERIOD: no '*' or '?' spans a '/', or a dot that begins a name, so
+ * neither ".."); a last word "*" matches any further arguments, none included; without it the count must agree.  So no blank
+ * within an argument can shift a match. */
 bool policy_command_match(const char *pattern, const char *binary, const char *const *argv, size_t argc);

@@ -1,0 +1,44 @@
+/* The table of keys as policy's own files see it.  Nobody else includes this. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include "lib/policy.h"
+
+enum policy_section { IN_HOST = 1, IN_DEFAULT = 2, IN_RULE = 4 };
+
+enum policy_key {
+#define HOST(key, field, type, fallback, text) KEY_##key,
+#define MATCH(key, field, type, text) KEY_##key,
+#define RULE(key, field, type, fallback, text) KEY_##key,
+#define TERM(key, field, type, fallback, text) KEY_##key,
+#include "lib/policy-keys.def"
+	KEY_COUNT
+};
+_Static_assert(KEY_COUNT <= 64, "the loader keeps sets of keys in 64 bits");
+
+/* How the values of a key are read and written.  OBJECT is the struct policy or struct rule, FIELD the key's field in it. */
+struct value_type {
+	bool list; /* assignments add, an empty one clears; the field is a char ** */
+	/* 0, -EINVAL with words, -ENOMEM; what was there stays on failure. */
+	int (*parse)(const char *value, void *object, void *field, struct why *w);
+	bool (*show)(FILE *out, const void *object, const void *field); /* false: there is nothing to show */
+};
+
+struct key_info {
+	const char *name;
+	unsigned sections; /* of enum policy_section */
+	bool matcher;
+	size_t offset;
+	const struct value_type *type;
+	const char *fallback, *text;
+};
+extern const struct key_info policy_key_table[KEY_COUNT];
+
+int policy_key_find(const char *name, unsigned section); /* enum policy_key or -ENOENT */
+void *policy_key_field(enum policy_key key, void *object);
+
+void rule_done(struct rule *r);
+/* The next word of a command pattern at *AT, which moves behind it; NULL at the end.  A backslash takes the character
+ * behind it along, so "\ " is part of the word. */
+const char *command_word(const char **at, size_t *len);
