@@ -47,11 +47,12 @@ class Failed(HostError):
 
 
 def start_time(pid):
-    """Field 22 of /proc/PID/stat, which together with the pid names a process for good; None when there is none."""
+    """Field 22 of /proc/PID/stat, which together with the pid names a process for good; None when none runs."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
     except (OSError, IndexError):
         return None
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def quiet(*argv):
@@ -228,11 +229,11 @@ class Lab:
 class Host:
     """One container.  Its files are below `root` also from outside, as long as the lab lives."""
 
-    def __init__(self, lab, name, address, suite):
+    def __init__(self, lab, name, address, suite, folder=None):
         self.lab, self.name, self.address, self.suite = lab, name, address, suite
-        self.folder = lab.folder / name
+        self.folder = folder or lab.folder / name
         self.root = self.folder / "root"
-        self.netns = f"{lab.switch}-{name}"
+        self.netns = f"{lab.switch}-{name}" if lab else None
         self.leader = self.process = self.ready = None
         self.prepared = False
         self.cgroups = []
@@ -353,7 +354,7 @@ class Host:
     def enter(self, *argv):
         """An argv for the outside that runs ARGV as the host's root, in all its namespaces but not in its cgroups."""
         env = [f"{k}={v}" for k, v in CLEAN_ENV.items()]
-        return ["nsenter", "--target", str(self.leader), "--all", "--wd=/", "--", "env", "-i", *env, "HOME=/root",
+        return ["nsenter", "--target", str(self.leader), "--all", "--wdns=/", "--", "env", "-i", *env, "HOME=/root",
                 *map(str, argv)]
 
     def run(self, *argv, input=None, check=True, timeout=60):
