@@ -1,0 +1,149 @@
+"""The packages on a real host: installed, without configuration, with a broken one, upgraded, removed, purged.
+
+The tests are one life of a host, in this order; whatever happens, people can log in and root is asked nothing.
+"""
+
+import re
+
+import pytest
+import scene
+
+PAM = ("sudo", "sudo-i", "su", "su-l", "sshd")
+
+
+def pam_files(host):
+    return {name: host.run("cat", f"/etc/pam.d/{name}", check=False).stdout for name in PAM}
+
+
+def can_be_used(host):
+    """Logins and root's own doors are open."""
+    assert host.ssh("carol", "echo", "in").stdout == "in\n"
+    assert host.run("sudo", "-n", "id", "-u").stdout == "0\n"
+    assert host.run("su", "bob", "-c", "id -un").stdout == "bob\n"
+
+
+@pytest.fixture(scope="module")
+def host(bare):
+    bare.before = pam_files(bare)
+    bare.install("pam-jit")
+    return bare
+
+
+def active(host, *units):
+    return host.run("systemctl", "is-active", *units, check=False).stdout.split()
+
+
+def test_installing_gates_nothing(host):
+    assert active(host, "jitd.service", "jitd.socket", "run-jit-inbox.mount") == ["active"] * 3
+    assert pam_files(host) == host.before
+    assert host.ssh("alice", "sudo", "-n", "id", "-u").stdout == "0\n"
+    can_be_used(host)
+
+
+def test_folders_and_accounts(host):
+    modes = host.run("stat", "-c", "%a %U:%G %n", "/run/jit/gate.sock", "/run/jit/inbox", "/var/lib/jit/outbox",
+                     "/var/lib/jit/ledger", "/var/lib/jit/host_key").stdout.splitlines()
+    assert modes == ["600 root:root /run/jit/gate.sock", "1770 root:jit-courier /run/jit/inbox",
+                     "750 root:jit-courier /var/lib/jit/outbox", "700 root:root /var/lib/jit/ledger",
+                     "600 root:root /var/lib/jit/host_key"]
+    options = host.run("findmnt", "-n", "-o", "OPTIONS", "/run/jit/inbox").stdout
+    for word in ("nosuid", "nodev", "noexec", "size=8192k", "nr_inodes=512"):
+        assert word in options
+    for user in ("jit-courier", "jit-verify"):
+        assert "nologin" in host.run("getent", "passwd", user).stdout
+
+
+def test_jitd_is_confined(host):
+    pid = host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout.strip()
+    assert host.run("nsenter", "-t", pid, "-n", "ip", "-br", "link").stdout.split()[0] == "lo"
+    status = host.read(f"/proc/{pid}/status")
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.M) and re.search(r"^Seccomp:\s+2$", status, re.M)
+    bounding = int(re.search(r"^CapBnd:\s+(\w+)$", status, re.M).group(1), 16)
+    for name, bit in {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12, "CAP_SYS_MODULE": 16, "CAP_SYS_RAWIO": 17}.items():
+        assert not bounding & 1 << bit, name
+
+
+def test_a_dry_run_changes_nothing(host):
+    said = host.run("jitctl", "pam", "enable", "sudo", "--dry-run").stdout
+    assert "pam_jit.so" in said
+    assert pam_files(host) == host.before
+
+
+def test_without_configuration_sudo_says_what_to_do(host):
+    host.run("jitctl", "pam", "enable", "sudo")
+    done = host.ssh("alice", "sudo", "-n", "id", "-u", check=False)
+    assert done.returncode == 1 and "0\n" != done.stdout
+    assert re.search(r"jit", done.stderr), done.stderr
+    can_be_used(host)
+
+
+def test_with_a_broken_configuration_sudo_says_so(host):
+    host.put("/etc/jit/rules.d/10-broken.conf", "[Rule broken]\nDecision=perhaps\nColour=red\n")
+    check = host.run("jitctl", "config", "check", check=False)
+    assert check.returncode == 6
+    for place in ("10-broken.conf:2", "10-broken.conf:3"):
+        assert place in check.stdout + check.stderr
+    host.run("systemctl", "restart", "jitd")
+    done = host.ssh("alice", "sudo", "-n", "id", "-u", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "config" in done.stderr, done.stderr
+    can_be_used(host)
+    host.run("rm", "/etc/jit/rules.d/10-broken.conf")
+
+
+def test_enabling_and_disabling_leaves_the_files_as_they_were(host):
+    host.run("jitctl", "pam", "enable", *PAM)
+    gated = pam_files(host)
+    assert all("pam_jit.so" in text for text in gated.values())
+    host.run("jitctl", "pam", "enable", *PAM)
+    assert pam_files(host) == gated, "twice is not twice as much"
+    host.run("jitctl", "pam", "disable", "--all")
+    assert pam_files(host) == host.before
+
+
+def test_an_upgrade_keeps_the_gate_closed_and_whoever_waits_waiting(host):
+    host.put("/etc/jit/people.d/people.conf", scene.PEOPLE)
+    host.put("/etc/jit/approvers", scene.signers(host, "decision@pam-jit"))
+    host.put("/etc/jit/rules.d/50-nginx.conf", scene.RULE.format(work="20s", warn="5s"))
+    host.run("systemctl", "reload", "jitd")
+    host.run("jitctl", "pam", "enable", "sudo")
+    term = host.login("alice")
+    term.sendline("sudo systemctl restart nginx")
+    request = term.expect(r"\w{4}-\w{4}") == 0 and term.after
+    pid = host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout
+    inbox = host.run("findmnt", "-n", "-o", "ID", "/run/jit/inbox").stdout
+    host.install("pam-jit")
+    assert host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout != pid, "jitd was not restarted"
+    assert host.run("findmnt", "-n", "-o", "ID", "/run/jit/inbox").stdout == inbox, "the inbox was unmounted"
+    assert "pam_jit.so" in pam_files(host)["sudo"]
+    assert request in host.run("jitctl", "list", "--all").stdout
+    term.sendintr()
+    term.expect(term.prompt)
+    host.run("jitctl", "cancel", request)
+
+
+def test_removal_opens_the_gates_and_keeps_the_ledger(host):
+    host.run("jitctl", "pam", "enable", "sudo", "su")
+    host.run("dpkg", "--remove", "pam-jit")
+    assert pam_files(host) == host.before
+    assert host.ssh("alice", "sudo", "-n", "id", "-u").stdout == "0\n"
+    assert host.run("ls", "/var/lib/jit/ledger").stdout
+    assert host.run("systemctl", "list-units", "--no-legend", "--all", "jit*").stdout.strip() == ""
+    can_be_used(host)
+
+
+def test_it_comes_back_with_its_ledger_and_rules(host):
+    host.install("pam-jit")
+    assert "systemctl" in host.run("jitctl", "audit").stdout
+    host.run("jitctl", "audit", "verify")
+    assert "in force" in host.run("jitctl", "status").stdout
+
+
+def test_purge_takes_the_rest(host):
+    host.run("jitctl", "pam", "enable", *PAM)
+    host.run("dpkg", "--purge", "pam-jit")
+    assert pam_files(host) == host.before
+    assert host.run("ls /var/lib/jit /run/jit 2>&1 | grep -v 'No such'", check=False).stdout == ""
+    assert host.ssh("alice", "sudo", "-n", "id", "-u").stdout == "0\n"
+    assert host.run("systemctl", "is-system-running").stdout == "running\n"
+    can_be_used(host)
