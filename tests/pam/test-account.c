@@ -1,0 +1,180 @@
+/* Verdicts, services, messages, arguments: what the account phase answers when nothing goes wrong on the way. */
+#include <string.h>
+#include "tests/pam/cases.h"
+
+#define SUDO .service = "sudo", .user = "alice", .ruser = "alice"
+#define SUDO_TTY SUDO, .tty = "/dev/pts/7"
+#define ALLOW SEND("type=verdict|result=allow"), GONE
+#define ANSWER(result) STEPS(ACCEPT, EXPECT("type=account"), SEND("type=verdict|result=" result), GONE)
+#define NOTHING STEPS({ FAKE_END })
+
+static const struct test_case cases[] = {
+	/* ---- every result of GATE_RESULTS, and words that are none ---- */
+	{ "allow", { SUDO, .steps = ANSWER("allow") }, PAM_SUCCESS, .quiet = true },
+	{ "denied", { SUDO, .steps = ANSWER("denied") }, PAM_PERM_DENIED, { "E:pam_jit: denied" } },
+	{ "pending", { SUDO, .steps = ANSWER("pending") }, PAM_PERM_DENIED, { "E:pam_jit: requested" } },
+	{ "timed out", { SUDO, .steps = ANSWER("timed-out") }, PAM_PERM_DENIED, { "E:pam_jit: nobody answered" } },
+	{ "cancelled", { SUDO, .steps = ANSWER("cancelled") }, PAM_PERM_DENIED, { "E:pam_jit: the request was withdrawn" } },
+	{ "unreachable", { SUDO, .steps = ANSWER("unreachable") }, PAM_PERM_DENIED, { "E:pam_jit: jitd cannot" } },
+	{ "misconfigured", { SUDO, .steps = ANSWER("misconfigured") }, PAM_PERM_DENIED, { "E:pam_jit: no rules" } },
+	{ "busy", { SUDO, .steps = ANSWER("busy") }, PAM_PERM_DENIED, { "E:pam_jit: too many" } },
+	{ "refused", { SUDO, .steps = ANSWER("refused") }, PAM_PERM_DENIED, { "E:pam_jit: this call cannot" } },
+	{ "result ALLOW", { SUDO, .steps = ANSWER("ALLOW") }, PAM_PERM_DENIED, { "E:pam_jit: jitd cannot" } },
+	{ "result allowed", { SUDO, .steps = ANSWER("allowed") }, PAM_PERM_DENIED, { "E:" } },
+	{ "result empty", { SUDO, .steps = ANSWER("") }, PAM_PERM_DENIED, { "E:" } },
+	{ "result 0", { SUDO, .steps = ANSWER("0") }, PAM_PERM_DENIED, { "E:" } },
+	{ "result value", { SUDO, .steps = ANSWER("1513920225") }, PAM_PERM_DENIED, { "E:" } },
+	/* PAM_IGNORE would pass here. */
+	{ "denied is not ignored", { SUDO, .permit = true, .steps = ANSWER("denied") }, PAM_PERM_DENIED },
+
+	/* ---- who is asked about ---- */
+	{ "sudo", { SUDO_TTY, .sudo_command = "/usr/bin/id -u", .cmdline = "sudo|id|-u", .steps = STEPS(ACCEPT,
+		EXPECT("type=account|service=sudo|user=alice|ruser=alice|tty=/dev/pts/7|command=/usr/bin/id -u|arg=id|arg=-u|"
+			"interactive=yes|!cut|!reason|!conn|!rhost"), ALLOW) }, PAM_SUCCESS },
+	{ "sudo-i", { .service = "sudo-i", .user = "alice", .cmdline = "sudo|-i", .steps = STEPS(ACCEPT,
+		EXPECT("type=account|service=sudo-i|arg=-i|interactive=no|!tty|!command"), ALLOW) }, PAM_SUCCESS },
+	{ "su", { .service = "su", .user = "root", .ruser = "alice", .cmdline = "su|-c|id", .sudo_command = "/bin/id",
+		.steps = STEPS(ACCEPT, EXPECT("service=su|user=root|ruser=alice|arg=-c|arg=id|!command"), ALLOW) }, PAM_SUCCESS },
+	{ "su-l", { .service = "su-l", .user = "root", .cmdline = "su|-", .steps = STEPS(ACCEPT,
+		EXPECT("service=su-l|arg=-"), ALLOW) }, PAM_SUCCESS },
+	{ "sshd", { .service = "sshd", .user = "alice", .tty = "ssh", .rhost = "192.0.2.9", .tcp = true, .steps = STEPS(ACCEPT,
+		EXPECT("service=sshd|user=alice|tty=ssh|rhost=192.0.2.9|conn|interactive=no|!arg|!cut"), ALLOW) }, PAM_SUCCESS },
+	{ "sshd asks root as well", { .service = "sshd", .user = "root", .root = true, .steps = ANSWER("denied") },
+		PAM_PERM_DENIED },
+	{ "root's sudo wakes nobody", { SUDO, .root = true, .no_server = true }, PAM_SUCCESS, .quiet = true },
+	{ "root's su wakes nobody", { .service = "su-l", .user = "postgres", .root = true, .no_server = true }, PAM_SUCCESS,
+		.quiet = true },
+	{ "sudo -l wakes nobody", { SUDO, .sudo_command = "list", .no_server = true }, PAM_SUCCESS, .quiet = true },
+	{ "sudo -v wakes nobody", { SUDO, .sudo_command = "validate", .no_server = true }, PAM_SUCCESS, .quiet = true },
+	{ "list is the whole word", { SUDO, .sudo_command = "list x", .steps = ANSWER("denied") }, PAM_PERM_DENIED },
+	{ "a list of the requester's own", { SUDO, .environment = { "SUDO_COMMAND=list" }, .steps = STEPS(ACCEPT,
+		EXPECT("type=account|!command"), SEND("type=verdict|result=denied")) }, PAM_PERM_DENIED },
+	{ "su's SUDO_COMMAND is nobody's word", { .service = "su", .user = "root", .sudo_command = "list",
+		.steps = ANSWER("denied") }, PAM_PERM_DENIED },
+	{ "another service is none of ours", { .service = "cron", .user = "alice", .permit = true, .no_server = true },
+		PAM_SUCCESS, .quiet = true },
+	{ "another service, alone", { .service = "cron", .user = "alice", .no_server = true }, PAM_PERM_DENIED,
+		.quiet = true },
+	{ "login is none of ours", { .service = "login", .user = "alice", .permit = true, .no_server = true }, PAM_SUCCESS,
+		.quiet = true },
+	{ "a named service", { .service = "doas", .user = "alice", .args = "service=x service=doas", .permit = true,
+		.steps = ANSWER("denied") }, PAM_PERM_DENIED },
+	{ "a named service asks root too", { .service = "doas", .user = "alice", .args = "service=doas", .root = true,
+		.steps = ANSWER("allow") }, PAM_SUCCESS },
+
+	/* ---- arguments ---- */
+	{ "debug", { SUDO, .args = "debug", .steps = ANSWER("allow") }, PAM_SUCCESS },
+	{ "unknown argument", { SUDO, .args = "dbeug", .permit = true, .no_server = true }, PAM_PERM_DENIED,
+		{ "E:pam_jit: wrong argument 'dbeug'" } },
+	{ "unknown argument, elsewhere", { .service = "cron", .user = "alice", .args = "nonsense", .permit = true,
+		.no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "unknown argument, root", { SUDO, .root = true, .args = "x", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "argument escaped", { SUDO, .args = "a\033[2Jb", .no_server = true }, PAM_PERM_DENIED,
+		{ "E:pam_jit: wrong argument 'a\\x1b[2Jb'" } },
+	{ "service= empty", { SUDO, .args = "service=", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "service= malformed", { SUDO, .args = "service=../x", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "phase= in account", { SUDO, .args = "phase=attach", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "service=systemd-user", { .service = "systemd-user", .user = "alice", .args = "service=systemd-user", .permit = true,
+		.no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "service=polkit-1", { .service = "polkit-1", .user = "root", .args = "service=polkit-1", .permit = true,
+		.no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "service=login", { .service = "login", .user = "alice", .args = "service=login", .permit = true, .no_server = true },
+		PAM_PERM_DENIED, { "E:" } },
+	{ "service=login, in sudo's file", { SUDO, .args = "service=login", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "root keeps the console", { .service = "login", .user = "root", .args = "service=login", .permit = true,
+		.no_server = true }, PAM_SUCCESS, .quiet = true },
+
+	/* ---- the command line ---- */
+	{ "odd bytes pass as they are", { SUDO, .cmdline = "sudo|a\nb|\xff\033[1m||c=d", .steps = STEPS(ACCEPT,
+		EXPECT("arg=a\nb|arg=\xff\033[1m|arg=|arg=c=d|!cut"), ALLOW) }, PAM_SUCCESS },
+	{ "no command line", { SUDO_TTY, .cmdline = "", .steps = STEPS(ACCEPT, EXPECT("cut=yes|!arg|interactive=no"), ALLOW) },
+		PAM_SUCCESS },
+	{ "reason", { SUDO, .environment = { "JIT_REASON=INC-1 disk full" }, .steps = STEPS(ACCEPT,
+		EXPECT("reason=INC-1 disk full"), ALLOW) }, PAM_SUCCESS },
+	{ "an empty reason is none", { SUDO, .environment = { "JIT_REASON=" }, .steps = STEPS(ACCEPT, EXPECT("!reason"), ALLOW) },
+		PAM_SUCCESS },
+	{ "sshd's own reason is nobody's", { .service = "sshd", .user = "alice", .environment = { "JIT_REASON=x" },
+		.steps = STEPS(ACCEPT, EXPECT("!reason"), ALLOW) }, PAM_SUCCESS },
+
+	/* ---- messages ---- */
+	{ "progress on a terminal", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=waiting for 1 of sre|id=" ID "|wait=1000000"),
+		SEND("type=progress|text=waiting for 1 of sre|id=" ID "|wait=1000000"),
+		SEND("type=progress|text=bob has seen it|wait=1000000"),
+		SEND("type=verdict|result=allow|text=approved by bob, 30 min|id=" ID), GONE) }, PAM_SUCCESS,
+		{ "I:waiting for 1 of sre", "I:bob has seen it", "I:approved by bob, 30 min" }, .unsaid = "E:" },
+	{ "one line at each end without", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=waiting\nfor sre|id=" ID "|wait=1000000"),
+		SEND("type=progress|text=bob has seen it|wait=1000000"),
+		SEND("type=verdict|result=allow|text=approved by bob"), GONE) }, PAM_SUCCESS,
+		{ "E:waiting for sre", "E:approved by bob" }, .unsaid = "seen" },
+	{ "nothing at all when allowed at once", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=verdict|result=allow|text=allowed by rule x"), GONE) }, PAM_SUCCESS, .quiet = true },
+	{ "a refusal has its lines", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=verdict|result=denied|text=denied by bob\nnot today"), GONE) }, PAM_PERM_DENIED,
+		{ "E:denied by bob", "E:not today" } },
+	{ "and one without a terminal", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=verdict|result=denied|text=denied by bob\nnot today"), GONE) }, PAM_PERM_DENIED,
+		{ "E:denied by bob not today" } },
+	{ "sshd: only the end is said", { .service = "sshd", .user = "alice", .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=waiting|wait=1000000"), SEND("type=verdict|result=pending|text=ask bob"), GONE) },
+		PAM_PERM_DENIED, { "E:ask bob" }, .unsaid = "waiting" },
+	{ "text is filtered", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=a\033]0;x\007b\\n\r\xff|wait=1000000"), SEND("type=verdict|result=allow"), GONE) },
+		PAM_SUCCESS, { "I:a\\x1b]0;x\\x07b\\n\\x0d\\xff" } },
+	{ "eight lines", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=verdict|result=denied|text=1\n2\n3\n4\n5\n6\n7\n8\n9\n10"), GONE) }, PAM_PERM_DENIED,
+		{ "E:1", "E:8" }, .unsaid = "9" },
+
+	/* ---- prompts ---- */
+	{ "a reason is asked for", { SUDO_TTY, .typed = "INC-7", .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
+		SEND("type=ask|what=reason|text=Reason:|wait=1000000"), EXPECT("type=answer|text=INC-7"), ALLOW) }, PAM_SUCCESS,
+		{ "P:Reason: " } },
+	{ "an empty answer is an answer", { SUDO_TTY, .typed = "", .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
+		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|text="), ALLOW) }, PAM_SUCCESS,
+		{ "P:Reason: " } },
+	{ "a broken prompt leaves", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
+		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=leave|cause=interrupt"), GONE) },
+		PAM_PERM_DENIED, { "P:Reason: ", "E:pam_jit: not waiting any longer" } },
+	{ "another question is not put", { SUDO_TTY, .typed = "secret", .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
+		SEND("type=ask|what=password|text=Password: |wait=1000000"), EXPECT("type=answer|!text"), ALLOW) }, PAM_SUCCESS,
+		.unsaid = "P:" },
+#define NO_PROMPT(name, line) \
+	{ name, { SUDO_TTY, .typed = "pw", .cmdline = line, .steps = STEPS(ACCEPT, EXPECT("interactive=no"), \
+		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|!text"), ALLOW) }, PAM_SUCCESS, \
+		.unsaid = "P:" }
+	NO_PROMPT("no prompt under -S", "sudo|-S|id"),
+	NO_PROMPT("no prompt under -A", "sudo|-A|id"),
+	NO_PROMPT("no prompt under -n", "sudo|-n|id"),
+	NO_PROMPT("no prompt under -bS", "sudo|-bS|id"),
+	NO_PROMPT("no prompt under --stdin", "sudo|--stdin|id"),
+	NO_PROMPT("no prompt under --askpass", "sudo|--askpass|id"),
+	NO_PROMPT("no prompt under --non-interactive", "sudo|--non-interactive|id"),
+	NO_PROMPT("no prompt under --std", "sudo|--std|id"),
+	NO_PROMPT("no prompt under -nu root", "sudo|-nu|root|id"),
+	NO_PROMPT("no prompt under -p -S", "sudo|-p|-S|id"),
+	NO_PROMPT("no prompt under what is unknown", "sudo|-Z|id"),
+	{ "the command's own -n does not matter", { SUDO_TTY, .cmdline = "sudo|-u|root|grep|-nS|x", .steps = STEPS(ACCEPT,
+		EXPECT("interactive=yes"), ALLOW) }, PAM_SUCCESS },
+	{ "no prompt without a terminal", { SUDO, .typed = "x", .steps = STEPS(ACCEPT, EXPECT("interactive=no"),
+		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|!text"), ALLOW) }, PAM_SUCCESS,
+		.unsaid = "P:" },
+	{ "su prompts on its terminal", { .service = "su", .user = "root", .tty = "pts/3", .terminal = true, .typed = "INC-7",
+		.own_handlers = true, .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
+		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|text=INC-7"), ALLOW) }, PAM_SUCCESS },
+	{ "su with its output in a pipe", { .service = "su", .user = "root", .tty = "pts/3", .stdio_pipes = true, .typed = "x",
+		.steps = STEPS(ACCEPT, EXPECT("interactive=no"), SEND("type=progress|text=waiting|wait=1000000"), ALLOW) },
+		PAM_SUCCESS, { "E:waiting" }, .unsaid = "I:" },
+
+	/* ---- the module as it is installed ---- */
+	{ "installed: another service", { .service = "cron", .user = "alice", .real = true, .args = "service=x debug",
+		.permit = true, .no_server = true }, PAM_SUCCESS, .quiet = true },
+	{ "installed: wrong argument", { SUDO, .real = true, .args = "socket=/tmp/x", .permit = true, .no_server = true },
+		PAM_PERM_DENIED, { "E:pam_jit: wrong argument 'socket=/tmp/x'" } },
+	{ "stdio closed", { SUDO, .no_stdio = true, .steps = ANSWER("allow") }, PAM_SUCCESS },
+};
+
+int main(void)
+{
+	return cases_run("account", cases, sizeof(cases) / sizeof(cases[0]));
+}

@@ -1,0 +1,28 @@
+# The PAM module under a real libpam, against a fake jitd.  tests/pam/pam_jit_test is the same sources with other bounds.
+if CMOCKA
+pam_tests = tests/pam/test-account
+check_PROGRAMS += $(pam_tests)
+check_LTLIBRARIES = tests/pam/pam_jit_test.la
+TESTS += $(pam_tests) tests/pam/symbols.sh
+endif
+
+tests_pam_pam_jit_test_la_SOURCES = $(pam_jit_sources) tests/pam/knobs.h
+tests_pam_pam_jit_test_la_CPPFLAGS = $(AM_CPPFLAGS) -DPAM_JIT_KNOBS='"tests/pam/knobs.h"'
+# The bounds are the test program's, so undefined here.
+tests_pam_pam_jit_test_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere \
+	-Wl,--version-script=$(srcdir)/pam_jit/pam_jit.map
+tests_pam_pam_jit_test_la_LIBADD = lib/libjit-base.la $(PAM_LIBS)
+
+pam_test_common = tests/pam/fake.h tests/pam/fake.c tests/pam/harness.h tests/pam/harness.c tests/pam/cases.h \
+	tests/pam/cases.c tests/pam/knobs.h
+pam_test_cppflags = $(AM_CPPFLAGS) -DTEST_MODULE='"$(abs_builddir)/tests/pam/.libs/pam_jit_test.so"' \
+	-DREAL_MODULE='"$(abs_builddir)/pam_jit/.libs/pam_jit.so"'
+pam_test_ldflags = $(AM_LDFLAGS) -export-dynamic
+pam_test_libs = lib/libjit-base.la $(PAM_LIBS) $(CMOCKA_LIBS)
+
+tests_pam_test_account_SOURCES = tests/pam/test-account.c $(pam_test_common)
+tests_pam_test_account_CPPFLAGS = $(pam_test_cppflags)
+tests_pam_test_account_LDFLAGS = $(pam_test_ldflags)
+tests_pam_test_account_LDADD = $(pam_test_libs)
+
+EXTRA_DIST += tests/pam/symbols.sh
