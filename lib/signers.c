@@ -39,11 +39,12 @@ static int digits(const char *s, size_t n)
 	return v;
 }
 
-/* YYYYMMDD[HHMM[SS]][Z] → usec.  timegm tells a day that does not exist: it comes back as another one. */
+/* YYYYMMDD[HHMM[SS]][Z] → usec.  timegm tells a day that does not exist: it comes back as another one.  Local time is
+ * standard time all the year round (tm_isdst is 0), because so ssh-keygen reads it. */
 static int time_parse(const char *s, size_t len, uint64_t *ret)
 {
 	bool utc = len > 0 && s[len - 1] == 'Z';
-	struct tm tm = { .tm_isdst = -1 }, utc_tm;
+	struct tm tm = { 0 }, utc_tm;
 	time_t t;
 
 	len -= utc;
@@ -136,7 +137,8 @@ static int parse_options(struct line *l, struct why *w)
 	size_t word = strcspn(l->cp, " \t");
 	int r;
 
-	if (!memchr(l->cp, '=', word) && !memchr(l->cp, ',', word) && strncmp(l->cp, "cert-authority", word) != 0)
+	if (word == 0 || (!memchr(l->cp, '=', word) && !memchr(l->cp, ',', word) &&
+				 strncmp(l->cp, "cert-authority", word) != 0))
 		return why(w, -EINVAL, "%s:%u: namespaces=\"%s\" must stand between principal and key", l->path,
 			l->s.line, l->ns);
 	for (;;) {

@@ -29,7 +29,7 @@ bool sshkey_is_sk(const struct sshkey *k); /* a security key's */
 /* One line of a strict allowed_signers file (ssh-keygen(1), "ALLOWED SIGNERS"), read more strictly than OpenSSH does:
  * principals literal (no pattern, no '!'), `namespaces=` required and exactly NAMESPACE, options allowed:
  * namespaces, valid-after, valid-before, cert-authority (then exactly one principal).  Times are YYYYMMDD[HHMM[SS]] of the
- * local zone, or of UTC with a Z behind, and days that exist. */
+ * local zone (standard time, in summer too, as ssh-keygen takes it), or of UTC with a Z behind, and days that exist. */
 struct signer {
 	char **principals; /* NULL-terminated */
 	bool cert_authority;

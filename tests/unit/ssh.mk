@@ -1,0 +1,20 @@
+# Keys, approvers, signatures, ledger.
+if CMOCKA
+ssh_tests = tests/unit/test-sshkey tests/unit/test-signers tests/unit/test-sshsig tests/unit/test-ledger
+check_PROGRAMS += $(ssh_tests)
+TESTS += $(ssh_tests)
+endif
+
+ssh_fixture = tests/unit/ssh-fixture.h tests/unit/ssh-fixture.c
+ssh_libs = lib/libjit.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JSON_LIBS)
+tests_unit_test_sshkey_SOURCES = tests/unit/test-sshkey.c $(ssh_fixture)
+tests_unit_test_sshkey_LDADD = $(ssh_libs)
+tests_unit_test_signers_SOURCES = tests/unit/test-signers.c $(ssh_fixture)
+tests_unit_test_signers_LDADD = $(ssh_libs)
+tests_unit_test_sshsig_SOURCES = tests/unit/test-sshsig.c $(ssh_fixture)
+tests_unit_test_sshsig_LDADD = $(ssh_libs)
+# What a disk can do to the ledger is done by these calls.
+tests_unit_test_ledger_SOURCES = tests/unit/test-ledger.c
+tests_unit_test_ledger_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=ftruncate -Wl,--wrap=fdatasync -Wl,--wrap=fsync \
+	-Wl,--wrap=posix_fallocate
+tests_unit_test_ledger_LDADD = $(ssh_libs)
