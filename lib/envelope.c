@@ -71,7 +71,7 @@ int envelope_parse(const char *text, size_t len, struct envelope *ret, struct wh
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	CLEAN(envelope_p) struct envelope e = { 0 };
-	const struct type *type;
+	const struct type *type = NULL;
 	int r;
 
 	if (len > ENVELOPE_MAX)

@@ -39,7 +39,7 @@ struct envelope {
 };
 
 void envelope_done(struct envelope *e); /* frees the members; accepts a zeroed one */
-/* Parses and checks the form (known type, signature exactly where it belongs).  -EINVAL, -EFBIG with words. */
+/* Parses and checks the form (known type, known members only, signature exactly where it belongs).  -EINVAL, -EFBIG with words. */
 int envelope_parse(const char *text, size_t len, struct envelope *ret, struct why *w);
-/* The JSON text of an envelope; NULL when out of memory.  Caller frees. */
+/* The JSON text of an envelope.  Caller frees.  NULL with errno: ENOMEM; EINVAL, not UTF-8; EFBIG, beyond ENVELOPE_MAX. */
 char *envelope_format(const char *type, const char *document, const char *signature);

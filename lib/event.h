@@ -1,5 +1,6 @@
 /* Every event of a request's life: its name in the ledger, in the journal (MESSAGE_ID) and on the screen. */
 #pragma once
+#include <stdbool.h>
 
 /* (constant, name in the ledger, MESSAGE_ID, synced before it takes effect) */
 #define JIT_EVENTS(X)                                                                     \
@@ -26,4 +27,5 @@ enum jit_event { JIT_EVENTS(X) EV_COUNT };
 
 const char *event_name(enum jit_event e);
 const char *event_message_id(enum jit_event e);
+bool event_synced(enum jit_event e); /* on disk before it takes effect */
 int event_parse(const char *name); /* enum value or -ENOENT */

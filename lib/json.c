@@ -95,7 +95,7 @@ int json_u64(const struct json_object *o, const char *key, uint64_t *ret)
 	return 0;
 }
 
-bool json_bool(const struct json_object *o, const char *key)
+bool json_true(const struct json_object *o, const char *key)
 {
 	struct json_object *got;
 

@@ -12,5 +12,6 @@ struct why {
 
 /* Writes the words into WHY (may be NULL) and returns ERR, so that an error site is one line:
  *	return why(w, -EINVAL, "%s:%u: unknown key '%s'", file, line, key);
- * Control bytes in the formatted text are escaped; too long a text is cut and ends in "...". */
+ * What a screen must not get is escaped as text_line() does; too long a text is cut and ends in "...".  Arguments may lie
+ * in W itself.  errno stays as it was. */
 int why(struct why *w, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

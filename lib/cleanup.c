@@ -1,0 +1,11 @@
+#include "lib/cleanup.h"
+
+#include <errno.h>
+
+void close_quietly(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
