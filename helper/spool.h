@@ -1,11 +1,13 @@
 /* The spool: outbox (written by jitd, read by the courier) and inbox (the other way; everything in it is untrusted).
  *
- * outbox   request-ID.json (while pending; the envelope, jitd unlinks it when settled), receipt-ID-NNN.json (kept a day, at most 1024 in all).
- *          Mode 0640 root:jit-courier, files written aside as ".tmp-…", synced, renamed.
- * inbox    any name not beginning with '.', written by the courier as ".tmp-…" and renamed: an envelope of type decision, revoke
- *          or check, at most ENVELOPE_MAX bytes.  Read once, unlinked.  Directories are rmdir'ed when empty, everything
- *          that is no regular file is unlinked and counted as refused. */
+ * outbox   request-ID.json (while pending; the envelope, jitd unlinks it when settled), receipt-ID-NNN.json (kept a day,
+ *          at most 1024 in all).  Mode 0640, the directory's group (jit-courier), written aside as ".tmp-…", synced,
+ *          renamed.
+ * inbox    any name not beginning with '.', written by the courier as ".tmp-…" and renamed: an envelope of type
+ *          decision, revoke or check, at most ENVELOPE_MAX bytes.  Read once, put aside as ".taken-NAME", unlinked when
+ *          settled.  Directories are rmdir'ed when empty, everything that is no regular file is unlinked and refused. */
 #pragma once
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 #include "lib/envelope.h"
 #include "lib/id.h"
@@ -18,9 +20,13 @@ void outbox_prune(void);                                    /* receipts older th
 void outbox_sweep(bool (*keep)(const jit_id id, void *userdata), void *userdata);
 
 struct inbox;
-/* One parsed envelope, or NULL with the words of the refusal and the file's (escaped) name. */
+/* One parsed envelope and its NAME as on disk, unescaped; or NULL with the words of the refusal and the escaped name.
+ * A parsed envelope stays aside in the inbox until inbox_done() is called with its NAME: after a crash it is handed on
+ * once more.  For a refusal (E NULL) nothing is to be done.  The handler must not free the inbox. */
 typedef void (*inbox_handler)(const struct envelope *e, const char *name, const char *words, void *userdata);
-/* Watches JIT_INBOX by inotify, and sweeps it at start, on overflow, and every 5 s as a belt: at most 64 files a turn of the event loop, so a
- * flood starves nobody. */
+/* Watches JIT_INBOX by inotify, and sweeps it at start, on overflow, and every 5 s as a belt: at most 64 files a turn of
+ * the event loop, so a flood starves nobody. */
 int inbox_new(sd_event *event, inbox_handler handler, void *userdata, struct inbox **ret);
+/* The envelope called NAME is settled; AGAIN: it is to be handed on once more in some seconds. */
+void inbox_done(struct inbox *i, const char *name, bool again);
 struct inbox *inbox_free(struct inbox *i);

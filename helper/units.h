@@ -25,19 +25,23 @@ typedef void (*units_done)(int result, const char *words, void *userdata);
  * was lost; calls made meanwhile fail with -ENOTCONN through their callback.  Subscribes to JobRemoved first. */
 int units_new(sd_event *event, struct units **ret);
 struct units *units_free(struct units *u); /* pending callbacks are dropped */
+const char *units_state(const struct units *u); /* "connected", "connecting", "unreachable" */
 /* Slice and timer of a grant, both confirmed.  DEADLINE is CLOCK_BOOTTIME usec. */
 void units_arm(struct units *u, const jit_id id, uint64_t deadline, units_done done, void *userdata);
 /* A new timer, confirmed, then the old ones stopped.  Also used at replay: finds what timers exist by name. */
 void units_rearm(struct units *u, const jit_id id, uint64_t deadline, units_done done, void *userdata);
 /* Puts PID (checked by its PIDFD to be alive before and after) into a scope of the grant: into an existing live one by
- * cgroup.procs, else by a new scope.  Afterwards /proc/PID/cgroup is read back and must name the slice. */
+ * cgroup.procs, else by a new scope.  Afterwards /proc/PID/cgroup is read back and must name the slice.  -ESRCH: PID
+ * has ended.  PIDFD is copied.  The scope's RuntimeMaxSec (DEADLINE, the grace and 10 s; none when DEADLINE is
+ * USEC_INFINITY) cannot be changed later: for a grant that may be extended or drains, DEADLINE here is the utmost one. */
 void units_attach(struct units *u, const jit_id id, pid_t pid, int pidfd, uint64_t deadline, uint64_t grace_usec,
 	units_done done, void *userdata);
 /* True when /proc/PID/cgroup lies below jit-ID.slice (synchronous, reads one file of /proc). */
 bool units_contains(const jit_id id, pid_t pid);
-/* Stops slice and timers: processes get HUP and TERM, after GRACE KILL (TimeoutStopSec of the scopes). Fine if nothing is there. */
+/* Stops slice and timers: processes get HUP and TERM, after GRACE KILL (TimeoutStopSec of the scopes).  Fine if
+ * nothing is there.  RESULT 0: all of it has ended; -EINPROGRESS: after 5 s systemd still waits out the grace. */
 void units_stop(struct units *u, const jit_id id, units_done done, void *userdata);
-/* Only the timers (the grant ended by itself, nothing runs). */
+/* Only the timers, and the slice when nothing runs in it. */
 void units_disarm(struct units *u, const jit_id id, units_done done, void *userdata);
 /* SIGKILL for what is left in the slice. */
 void units_kill(struct units *u, const jit_id id, units_done done, void *userdata);

@@ -27,16 +27,20 @@ typedef void (*worker_identity_done)(int result, const struct worker_identity *i
 typedef void (*worker_file_done)(int result, const struct worker_file *file, void *userdata);
 typedef void (*worker_path_done)(int result, const char *path, void *userdata);
 
+typedef void (*worker_account_done)(int result, uid_t uid, void *userdata);
+
 /* Each returns a ticket > 0 (cancel with it: the callback is then not called), or -errno (-EAGAIN: queue full).  The
  * callback is never called from inside the call. */
+/* The uid of an account's name (for sshd, where the name is the kernel's only witness). */
+int worker_account(struct worker *w, const char *name, worker_account_done done, void *userdata);
 int worker_identity(struct worker *w, uid_t uid, worker_identity_done done, void *userdata);
-/* PATH absolute, regular file, at most 256 MiB, opened O_NOFOLLOW? no: links are followed as execve would, then fstat. */
+/* PATH absolute, regular file, at most 256 MiB; links are followed as execve would, judged by the descriptor. */
 int worker_file(struct worker *w, const char *path, worker_file_done done, void *userdata);
 /* Looks NAME up along SEARCH (as sudo's secure_path), absolute or with a slash relative to CWD; gives the path as sudo
  * would show it. */
 int worker_lookup(struct worker *w, const char *name, const char *cwd, const char *const *search,
 	worker_path_done done, void *userdata);
-/* Writes TEXT to the terminal /dev/TTY (only /dev/pts/N and /dev/ttyN, O_NOCTTY|O_NONBLOCK, owner must be UID). No answer. */
+/* Writes TEXT to the terminal TTY ("pts/3", "/dev/pts/3" or "tty1", nothing else; its owner must be UID).  No answer. */
 int worker_terminal(struct worker *w, const char *tty, uid_t uid, const char *text);
 /* Flushes name-service caches (nscd -i group) if nscd runs. */
 int worker_flush_caches(struct worker *w);

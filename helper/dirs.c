@@ -1,0 +1,11 @@
+#include "helper/dirs.h"
+#include "lib/paths.h"
+
+struct dirs dirs = {
+	.outbox = JIT_OUTBOX,
+	.inbox = JIT_INBOX,
+	.grants = JIT_GRANTS,
+	.notes = JIT_NOTES,
+	.worker = JIT_HELPERDIR "/jit-worker",
+	.private_bus = "unix:path=/run/systemd/private",
+};

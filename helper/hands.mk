@@ -1,0 +1,18 @@
+# What jitd does things with: systemd, ssh-keygen, the spool, and the two small programs.
+noinst_LTLIBRARIES += helper/libhands.la
+helper_PROGRAMS += helper/jit-worker helper/jit-expire
+
+helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/watch.c \
+	helper/spool.h helper/spool.c helper/inbox.c helper/notes.h helper/notes.c \
+	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c \
+	helper/units.h helper/units.c helper/units-op.h helper/units-op.c helper/units-timer.c \
+	helper/units-attach.c helper/units-cgroup.h helper/units-cgroup.c \
+	helper/worker.h helper/worker.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
+	helper/expire.h helper/expire.c helper/expire-bus.c helper/expire-bus.h
+helper_libhands_la_LIBADD = lib/libjit.la
+
+helper_jit_worker_SOURCES = helper/worker-main.c helper/worker-jobs.h helper/worker-jobs.c helper/worker-wire.h
+helper_jit_worker_LDADD = lib/libjit.la
+
+helper_jit_expire_SOURCES = helper/expire-main.c
+helper_jit_expire_LDADD = helper/libhands.la

@@ -1,0 +1,145 @@
+/* jit-worker: does for jitd what may block.  See worker-wire.h for what it is asked. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "helper/worker-jobs.h"
+#include "helper/worker-wire.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/log.h"
+
+#define MEMORY_MAX (512UL * 1024 * 1024)
+
+static void limit(int resource, rlim_t value)
+{
+	struct rlimit l = { .rlim_cur = value, .rlim_max = value };
+
+	if (setrlimit(resource, &l) < 0)
+		log_warning("limit %d: %s", resource, strerror(errno));
+}
+
+/* Reading any file and writing to a terminal whose owner said mesg n is all that root is needed for. */
+static void shed_privileges(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+	const unsigned keep = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
+
+	if (geteuid() != 0)
+		return;
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap > 31 || !(keep & 1U << cap))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	data[0].effective &= keep;
+	data[0].permitted &= keep;
+	data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
+	if (syscall(SYS_capset, &head, data) < 0)
+		log_warning("capabilities are not dropped: %s", strerror(errno));
+}
+
+static int confine(void)
+{
+	/* jitd's end of the socket says the same, if this should be overtaken by its death. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	limit(RLIMIT_FSIZE, 0);
+	limit(RLIMIT_NOFILE, 64);
+	limit(RLIMIT_CORE, 0);
+#if !defined(__SANITIZE_ADDRESS__)
+	limit(RLIMIT_AS, MEMORY_MAX);
+#endif
+	shed_privileges();
+	return 0;
+}
+
+static int dispatch(const struct json_object *q, struct json_object *a)
+{
+	static const struct {
+		const char *verb;
+		int (*job)(const struct json_object *q, struct json_object *a);
+	} jobs[] = {
+		{ "account", job_account },
+		{ "identity", job_identity },
+		{ "file", job_file },
+		{ "lookup", job_lookup },
+		{ "terminal", job_terminal },
+		{ "flush", job_flush },
+	};
+	const char *verb = json_str(q, "do");
+
+	for (size_t i = 0; verb && i < ELEMENTS(jobs); i++)
+		if (strcmp(jobs[i].verb, verb) == 0)
+			return jobs[i].job(q, a);
+	return -EOPNOTSUPP;
+}
+
+/* The answer that says only an error. */
+static int answer_error(uint64_t n, int err, char *buf, size_t size)
+{
+	return snprintf(buf, size, "{\"n\":%llu,\"errno\":%d}", (unsigned long long)n, -err);
+}
+
+static int answer(const char *text, size_t len)
+{
+	CLEAN(json_put_p) struct json_object *q = NULL, *a = json_object_new_object();
+	struct why w = { { 0 } };
+	char small[64];
+	const char *out;
+	uint64_t n;
+	int r = json_parse(text, len, &q, &w);
+
+	if (r < 0 || json_u64(q, "n", &n) < 0) {
+		log_error("a question that is none: %s", w.text);
+		return -EINVAL;
+	}
+	r = a ? dispatch(q, a) : -ENOMEM;
+	if (r >= 0 && (json_add_u64(a, "n", n) < 0 || json_add_u64(a, "errno", 0) < 0))
+		r = -ENOMEM;
+	out = r < 0 ? NULL : json_text(a);
+	if (!out || strlen(out) > WORKER_MESSAGE_MAX) {
+		answer_error(n, r < 0 ? r : -E2BIG, small, sizeof(small));
+		out = small;
+	}
+	return send(WORKER_FD, out, strlen(out), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static char text[WORKER_MESSAGE_MAX];
+	int type = 0, r;
+	socklen_t len = sizeof(type);
+
+	log_setup("jit-worker", false);
+	if (argc != 1 || getsockopt(WORKER_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+		fprintf(stderr, "jit-worker is started by jitd, with a socket.\n");
+		return 2;
+	}
+	r = confine();
+	if (r < 0) {
+		log_error("cannot be confined: %s", strerror(-r));
+		return 1;
+	}
+	for (;;) {
+		ssize_t n = recv(WORKER_FD, text, sizeof(text), MSG_TRUNC);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || (size_t)n > sizeof(text))
+			return n == 0 ? 0 : 1;
+		if (answer(text, (size_t)n) < 0)
+			return 1;
+	}
+}
