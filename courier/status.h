@@ -1,0 +1,25 @@
+/* The status file, for `jitctl status`:
+ *	{"hub":URL,"state":"reachable|unreachable|refused|unconfigured","since":RFC 3339,"error"?,"last_delivery"?,
+ *	 "last_collection"?,"pending":N}
+ * `since` tells when the state began; `last_delivery` when the hub took something last; `last_collection` when answers
+ * came last. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/why.h"
+
+enum status_state { STATUS_UNCONFIGURED, STATUS_UNREACHABLE, STATUS_REFUSED, STATUS_REACHABLE };
+
+struct status {
+	const char *path;
+	char *hub;
+	enum status_state state;
+	uint64_t since, last_delivery, last_collection; /* real usec; 0: never */
+	size_t pending;
+	struct why error; /* "": none */
+	char *written;    /* what stands in the file */
+};
+void status_done(struct status *s);
+void status_set(struct status *s, enum status_state state, const char *error);
+/* Writes the file when it would differ. Failures are logged only. */
+void status_write(struct status *s);
