@@ -12,6 +12,9 @@ conf_hub_units = conf/jit-hub.socket
 conf_users = conf/pam-jit.sysusers
 conf_hub_users = conf/pam-jit-hub.sysusers
 
+dist_jitconf_DATA = conf/jitd.conf
+conf_examples = conf/examples/approvers conf/examples/people.conf conf/examples/rules.conf
+
 unit_DATA = $(conf_units) $(conf_units_in:.in=)
 buspolicy_DATA = conf/org.pamjit.Jit1.conf
 busservice_DATA = conf/org.pamjit.Jit1.service
@@ -23,7 +26,7 @@ conf_all_users += $(conf_hub_users)
 endif
 
 EXTRA_DIST += $(conf_units) $(conf_units_in) $(conf_hub_units) $(conf_hub_units_in) $(conf_users) $(conf_hub_users) \
-	conf/pam-jit.tmpfiles $(buspolicy_DATA) $(busservice_DATA) $(catalog_DATA)
+	conf/pam-jit.tmpfiles $(conf_examples) $(buspolicy_DATA) $(busservice_DATA) $(catalog_DATA)
 CLEANFILES += $(conf_units_in:.in=) $(conf_hub_units_in:.in=)
 
 $(conf_units_in:.in=) $(conf_hub_units_in:.in=): Makefile
