@@ -22,11 +22,6 @@ static const struct type *find_type(const char *name)
 	return NULL;
 }
 
-static void envelope_p(struct envelope *e)
-{
-	envelope_done(e);
-}
-
 void envelope_done(struct envelope *e)
 {
 	free(e->type);
@@ -70,7 +65,7 @@ static int check_form(struct json_object *o, const struct type **ret_type, struc
 int envelope_parse(const char *text, size_t len, struct envelope *ret, struct why *w)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
-	CLEAN(envelope_p) struct envelope e = { 0 };
+	CLEAN(envelope_done) struct envelope e = { 0 };
 	const struct type *type = NULL;
 	int r;
 
