@@ -145,8 +145,10 @@ static int make_record(const struct ledger *l, enum jit_event event, struct json
 		{
 			if (json_object_object_get_ex(o, key, NULL))
 				return -EINVAL;
-			if (json_add(o, key, json_object_get(value)) < 0)
+			if (json_object_object_add(o, key, json_object_get(value)) < 0) {
+				json_object_put(value);
 				return -ENOMEM;
+			}
 		}
 	}
 	*ret = STEAL_PTR(o);

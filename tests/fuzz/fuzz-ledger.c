@@ -2,6 +2,7 @@
  * is; an odd one takes it as lines of JSON objects whose seq and prev are mended first, so that mutations get behind the
  * chain.  Whatever is there: a ledger that is not broken takes a record and is whole then, a broken one is not touched. */
 #include "config.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdint.h>

@@ -316,12 +316,14 @@ static void test_handler_stops(void **state)
 static void test_bad_fields(void **state)
 {
 	CLEAN(close_ledger) struct ledger *l = must_open("ledger");
-	struct json_object *deep = json_object_new_object();
+	struct json_object *deep = json_object_new_object(), *bytes, *nothing;
 	struct why w;
 
 	assert_int_equal(ledger_append(l, EV_USED, fields("seq", "1"), false, &w), -EINVAL);
 	assert_int_equal(ledger_append(l, EV_USED, fields("event", "granted"), false, &w), -EINVAL);
-	assert_int_equal(ledger_append(l, EV_USED, fields("argv", "\xff\xfe"), false, &w), -EINVAL);
+	bytes = json_object_new_object();
+	json_object_object_add(bytes, "argv", json_object_new_string("\xff\xfe"));
+	assert_int_equal(ledger_append(l, EV_USED, bytes, false, &w), -EINVAL);
 	for (int i = 0; i < 10; i++) {
 		struct json_object *outer = json_object_new_object();
 
@@ -331,7 +333,10 @@ static void test_bad_fields(void **state)
 	assert_int_equal(ledger_append(l, EV_USED, deep, false, &w), -EINVAL);
 	assert_int_equal(ledger_head(l)->seq, 0);
 	assert_int_equal(append(l, EV_USED, "x"), 0);
-	whole("ledger", 1, ledger_head(l));
+	nothing = json_object_new_object();
+	json_object_object_add(nothing, "tty", NULL);
+	assert_int_equal(ledger_append(l, EV_USED, nothing, false, &w), 0);
+	whole("ledger", 2, ledger_head(l));
 }
 
 static void test_longest_line(void **state)
