@@ -1,0 +1,160 @@
+/* jitctl explain: which rule would decide, and why the earlier ones did not match. */
+#include "config.h"
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/bus.h"
+#include "cli/cli.h"
+#include "cli/document.h"
+#include "cli/screen.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+#include "lib/policy.h"
+#include "lib/text.h"
+
+static void policy_p(struct policy **p)
+{
+	*p = policy_free(*p);
+}
+
+/* Where sudo would find NAME; NULL when nowhere. */
+static char *find_binary(const char *name, const char *const *path)
+{
+	static const char *const usual[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", NULL};
+	struct stat st;
+	char *full;
+
+	if (strchr(name, '/'))
+		return strdup(name);
+	for (path = path && *path ? path : usual; *path; path++) {
+		if (asprintf(&full, "%s/%s", *path, name) < 0)
+			return NULL;
+		if (stat(full, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+			return full;
+		free(full);
+	}
+	return NULL;
+}
+
+static const char *own_name(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	return pw ? pw->pw_name : NULL;
+}
+
+/* "a,b" into words; at most N - 1 of them. */
+static size_t split(char *list, const char **out, size_t n)
+{
+	char *save = NULL;
+	size_t used = 0;
+
+	for (char *word = strtok_r(list, ", ", &save); word && used < n - 1; word = strtok_r(NULL, ", ", &save))
+		out[used++] = word;
+	out[used] = NULL;
+	return used;
+}
+
+static struct json_object *local_answer(const struct policy *p, const struct facts *f)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct verdict v = {0};
+	struct why w;
+	char need[1024];
+
+	policy_decide(p, f, &v);
+	for (size_t i = 0; i < p->n_rules && &p->rule[i] != v.rule; i++) {
+		struct json_object *line = json_object_new_object();
+
+		json_add_str(line, "rule", p->rule[i].name);
+		if (policy_mismatch(p, &p->rule[i], f, &w))
+			json_add_str(line, "why", w.text);
+		json_object_array_add(list, line);
+	}
+	json_add_str(o, "decision", decision_string(v.decision));
+	json_add_str(o, "rule", v.rule && v.rule->name ? v.rule->name : "Default");
+	if (v.rule && v.decision == DECISION_APPROVE)
+		json_add_str(o, "need", need_format(&v.rule->need, need, sizeof(need)));
+	json_add(o, "passed_over", list);
+	return o;
+}
+
+static int explain_local(struct cli *c, struct json_object **ret)
+{
+	CLEAN(policy_p) struct policy *p = NULL;
+	struct conf_errors e CLEAN(conf_errors_done) = {0};
+	CLEAN(free_p) char *groups = c->value[OPT_GROUPS] ? strdup(c->value[OPT_GROUPS]) : NULL, *binary = NULL;
+	const char *group[64];
+	struct facts f = {0};
+
+	if (policy_load(c->value[OPT_CONFDIR], (uid_t)-1, &p, &e) < 0) {
+		for (size_t i = 0; i < e.n; i++)
+			cli_fail(CLI_MISCONFIGURED, "%s", e.list[i]);
+		return CLI_MISCONFIGURED;
+	}
+	if (groups)
+		split(groups, group, ELEMENTS(group));
+	binary = c->argc ? find_binary(c->argv[0], (const char *const *)p->secure_path) : NULL;
+	f.service = c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo";
+	f.user = c->value[OPT_USER] ? c->value[OPT_USER] : own_name();
+	f.target = c->value[OPT_TARGET] ? c->value[OPT_TARGET] : "root";
+	f.groups = groups ? group : NULL;
+	f.binary = binary;
+	f.argv = (const char *const *)c->argv;
+	f.argc = c->argc;
+	*ret = local_answer(p, &f);
+	return CLI_DONE;
+}
+
+static int explain_jitd(struct cli *c, struct json_object **ret)
+{
+	CLEAN(bus_p) sd_bus *bus = NULL;
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
+	CLEAN(free_p) char *binary = c->argc ? find_binary(c->argv[0], NULL) : NULL;
+	struct json_object *argv = json_object_new_array();
+	int r;
+
+	for (size_t i = 0; i < c->argc; i++)
+		json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
+	json_add_str(o, "service", c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo");
+	json_add_str(o, "user", c->value[OPT_USER] ? c->value[OPT_USER] : own_name());
+	json_add_str(o, "target", c->value[OPT_TARGET] ? c->value[OPT_TARGET] : "root");
+	if (binary)
+		json_add(o, "binary", json_bytes(binary, strlen(binary)));
+	json_add(o, "argv", argv);
+	r = bus_open(&bus);
+	return r == CLI_DONE ? bus_call_json(bus, "Explain", ret, false, "s", json_text(o)) : r;
+}
+
+int verb_explain(struct cli *c)
+{
+	CLEAN(json_put_p) struct json_object *o = NULL;
+	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL;
+	struct json_object *list;
+	int r;
+
+	if (c->value[OPT_GROUPS] && !c->value[OPT_CONFDIR])
+		return cli_fail(CLI_MISUSED, "--groups goes with --confdir; jitd looks the groups up itself");
+	r = c->value[OPT_CONFDIR] ? explain_local(c, &o) : explain_jitd(c, &o);
+	if (r != CLI_DONE)
+		return r;
+	if (c->json) {
+		screen_json(stdout, o);
+		return CLI_DONE;
+	}
+	decision = document_text(o, "decision", 16);
+	rule = document_text(o, "rule", 64);
+	need = document_text(o, "need", 300);
+	printf("%s%s%s by rule %s%s%s\n", paint(BOLD), decision ? decision : "?", paint(PLAIN), rule ? rule : "?",
+		need ? ", needs " : "", need ? need : "");
+	list = json_arr(o, "passed_over");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *line = json_object_array_get_idx(list, i);
+		CLEAN(free_p) char *name = document_text(line, "rule", 64), *words = document_text(line, "why", 400);
+
+		fieldf("", PLAIN, "%s does not match: %s", name ? name : "?", words ? words : "?");
+	}
+	return CLI_DONE;
+}
