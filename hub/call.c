@@ -420,6 +420,34 @@ static struct call *call_new(struct server *s, struct MHD_Connection *connection
 	return c;
 }
 
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* An escaped NUL or slash stays as it stands: the one would cut the path, the other would be taken for its own. */
+size_t call_on_unescape(void *cls, struct MHD_Connection *connection, char *s)
+{
+	char *to = s;
+
+	for (const char *from = s; *from; from++) {
+		int high = *from == '%' ? hex_value(from[1]) : -1, low = high < 0 ? -1 : hex_value(from[2]);
+		int byte = high * 16 + low;
+
+		if (low < 0 || byte == 0 || byte == '/') {
+			*to++ = *from;
+			continue;
+		}
+		*to++ = (char)byte;
+		from += 2;
+	}
+	*to = '\0';
+	return (size_t)(to - s);
+}
+
 enum MHD_Result call_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *data, size_t *size, void **con_cls)
 {

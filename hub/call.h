@@ -74,7 +74,8 @@ bool call_wait(struct call *c, uint64_t seconds);
 void call_suspend(struct call *c);
 void call_resume(struct call *c);
 
-/* libmicrohttpd's three callbacks; CLS is the struct server. */
+/* libmicrohttpd's callbacks; CLS is the struct server. */
+size_t call_on_unescape(void *cls, struct MHD_Connection *connection, char *s);
 enum MHD_Result call_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *data, size_t *size, void **con_cls);
 void call_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,

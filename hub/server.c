@@ -38,6 +38,8 @@ static void run(struct server *s)
 			MHD_run(s->listener[i].daemon);
 	} while (sd_event_source_get_enabled(s->kick, &on) >= 0 && on != SD_EVENT_OFF);
 
+	if (s->stopping)
+		return; /* the event loop has ended; drain() looks by itself */
 	now = clock_mono();
 	for (size_t i = 0; i < s->n_listeners; i++)
 		if (MHD_get_timeout(s->listener[i].daemon, &ms) == MHD_YES && now + ms * 1000 < soonest)
@@ -205,6 +207,7 @@ static struct MHD_Daemon *start(struct server *s, int fd, char *certificate, cha
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+		MHD_OPTION_UNESCAPE_CALLBACK, call_on_unescape, s,
 		MHD_OPTION_NOTIFY_COMPLETED, call_on_completed, s,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_ARRAY, certificate ? tls : none, MHD_OPTION_END);
