@@ -217,7 +217,11 @@ static void deny(struct client *c, const struct verdict *v)
 	if (o)
 		json_add_str(o, "by", "rule");
 	record(c->jitd, EV_DENIED, NULL, o, NULL);
-	client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied by the rule '%s'%s%s", rule, *words ? ": " : "", words);
+	if (v->rule)
+		client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied by the rule '%s'%s%s", rule, *words ? ": " : "", words);
+	else
+		client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied: no rule of this host covers it (ask ahead or ask your "
+			"administrator; jitctl explain tells more)");
 }
 
 static void allow(struct client *c, const struct verdict *v)

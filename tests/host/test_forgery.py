@@ -1,0 +1,338 @@
+"""Zero grants from anything that is not a decision of enough of the right people over these very bytes; every refusal is
+in the ledger with its reason."""
+
+import json
+
+import pytest
+
+from answers import Desk, flip
+
+
+@pytest.fixture(scope="module")
+def desk(lab):
+    host = lab.host("web1")
+    lab.boot()
+    d = Desk(host)
+    d.set_up()
+    return d
+
+
+@pytest.fixture
+def asked(desk):
+    """(terminal, document, id) of a pending request for `touch /run/one`."""
+    desk.clear()
+    desk.host.run("rm", "-f", "/run/one", "/run/two", "/run/strong")
+    term, document = desk.ask()
+    yield term, document, json.loads(document)["id"]
+    desk.clear()
+
+
+def nothing(desk, rid, reason):
+    """Not granted, still pending, and REASON among the refusals."""
+    assert desk.state(rid) == "pending"
+    assert not desk.events(rid, "granted") and not desk.events(rid, "decided")
+    texts = desk.refusals()
+    assert any(reason in t for t in texts), texts[-3:]
+    assert desk.host.run("test", "-e", "/run/one", check=False).returncode != 0
+
+
+def test_the_true_one_is_taken(desk, asked):
+    """What the others are measured against."""
+    term, document, rid = asked
+    desk.answer(document)
+    term.expect("approved by bob")
+    term.expect(r"status=0")
+    assert [e["event"] for e in desk.events(rid)][:4] == ["requested", "decided", "granted", "opened"]
+
+
+@pytest.mark.parametrize("principal,key,reason", [
+    ("bob", "mallory", "not listed"),                     # a key that nobody listed
+    ("mallory", "mallory", "no approver of that name"),   # nor a name
+    ("dave", "dave", "none of the teams"),                # listed, but not asked
+    ("alice", "alice", "never answers their own request"),
+    ("bob", "carol", "not listed for bob"),               # somebody else's key
+    ("erin", "expired", "ssh-keygen does not accept"),
+])
+def test_who(desk, asked, principal, key, reason):
+    _, document, rid = asked
+    desk.answer(document, principal, key)
+    nothing(desk, rid, reason)
+
+
+def test_the_requester_under_any_name(desk, asked):
+    """alice signs as bob, and bob's name over alice's key."""
+    _, document, rid = asked
+    desk.answer(document, "bob", "alice")
+    nothing(desk, rid, "not listed for bob")
+    text = desk.decision(document, "alice")
+    desk.deliver(desk.envelope(text, desk.sign(text, "bob")))
+    nothing(desk, rid, "never answers their own request")
+
+
+@pytest.mark.parametrize("change,reason", [
+    ({"digest": "0" * 64}, "the digest differs"),
+    ({"host": "web2"}, "another host"),
+    ({"request": "0000-0000"}, "no request 0000-0000"),
+    ({"v": 2}, "lacks v"),
+    ({"verdict": "approved"}, "verdict does not fit"),
+    ({"verdict": "revoke"}, "verdict does not fit"),
+    ({"for": 86400}, "more than was asked"),
+    ({"for": -5}, "duration"),
+    ({"for": "30"}, "duration is no number"),
+    ({"scope": "service"}, "more than was asked"),
+    ({"scope": "everything"}, "scope is none"),
+    ({"approver": "bob\n"}, "lacks v"),
+    ({"approver": None}, "lacks v"),
+])
+def test_what(desk, asked, change, reason):
+    """Signed by the right person, over something else."""
+    _, document, rid = asked
+    text = desk.decision(document, **change)
+    desk.deliver(desk.envelope(text, desk.sign(text)))
+    nothing(desk, rid, reason)
+
+
+def test_an_older_request_of_the_same_words(desk, asked):
+    """The same command asked again is another request: its nonce differs."""
+    term, document, rid = asked
+    old = desk.decision(document)
+    signature = desk.sign(old)
+    desk.host.run("jitctl", "cancel", rid)
+    term.expect("status=1")
+    _, fresh = desk.ask()
+    new = json.loads(fresh)["id"]
+    assert json.loads(fresh)["nonce"] != json.loads(document)["nonce"]
+    desk.deliver(desk.envelope(old, signature))
+    assert desk.state(new) == "pending" and any("settled already" in t for t in desk.refusals())
+    forged = old.replace(rid, new)
+    desk.deliver(desk.envelope(forged, signature))
+    nothing(desk, new, "the digest differs")
+
+
+def test_replayed(desk, asked):
+    term, document, rid = asked
+    text = desk.decision(document)
+    signature = desk.sign(text)
+    desk.deliver(desk.envelope(text, signature))
+    term.expect("status=0")
+    for _ in range(3):
+        desk.deliver(desk.envelope(text, signature))
+    assert len(desk.events(rid, "granted")) == 1 and len(desk.events(rid, "decided")) == 1
+    _, again = desk.ask()
+    desk.deliver(desk.envelope(text, signature))
+    nothing_new = json.loads(again)["id"]
+    assert desk.state(nothing_new) == "pending"
+
+
+def test_altered_by_one_byte(desk, asked):
+    _, document, rid = asked
+    text = desk.decision(document, note="x")
+    signature = desk.sign(text)
+    desk.deliver(desk.envelope(text.replace('"note": "x"', '"note": "y"'), signature))
+    nothing(desk, rid, "ssh-keygen does not accept")
+    lines = signature.splitlines()
+    middle = len(lines) - 3
+    lines[middle] = flip(lines[middle], 10)
+    desk.deliver(desk.envelope(text, "\n".join(lines) + "\n"))
+    assert desk.state(rid) == "pending"
+
+
+def test_wrong_namespace(desk, asked):
+    _, document, rid = asked
+    text = desk.decision(document)
+    for namespace in ("login@pam-jit", "receipt@pam-jit", "file", "decision@pam-jit2"):
+        desk.deliver(desk.envelope(text, desk.sign(text, namespace=namespace)))
+    nothing(desk, rid, "namespace")
+
+
+def test_a_quorum_is_of_people(desk, asked):
+    """Two decisions of one person count once: again, by another key, under another principal."""
+    asked[0].sendintr()
+    term, document = desk.ask("touch /run/two")
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    assert len(desk.events(rid, "decided")) == 1
+    for principal, key in (("bob", "bob"), ("bob", "bob2"), ("robert", "robert"), ("robert", "bob")):
+        desk.answer(document, principal, key)
+    assert len(desk.events(rid, "decided")) == 1 and desk.state(rid) == "pending"
+    assert any("has answered already" in t for t in desk.refusals())
+    desk.answer(document, "carol")
+    term.expect("approved by .*(bob and carol|carol and bob)")
+    assert len(desk.events(rid, "granted")) == 1
+
+
+def certificate(desk, principals, key="certified", extra=()):
+    desk.host.run("sh", "-c", "cd /root/keys && rm -f %s-cert.pub && ssh-keygen -q -s ca -I test -n %s %s %s.pub" % (
+        key, principals, " ".join(extra), key))
+
+
+def sign_with_certificate(desk, text, key="certified"):
+    desk.host.put("/root/keys/message", text)
+    desk.host.run("sh", "-c", f"cd /root/keys && rm -f message.sig && ssh-keygen -q -Y sign -n decision@pam-jit -f {key}-cert.pub message")
+    return desk.host.read("/root/keys/message.sig")
+
+
+def test_certificates(desk, asked):
+    """One principal, the certified one; a certificate of two counts for neither."""
+    _, document, rid = asked
+    text = desk.decision(document, "erin")
+    certificate(desk, "erin,bob")
+    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
+    assert desk.state(rid) == "pending"
+    certificate(desk, "bob")
+    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
+    assert desk.state(rid) == "pending" and not desk.events(rid, "decided")
+    certificate(desk, "erin", extra=("-V", "20200101:20200102"))
+    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
+    assert desk.state(rid) == "pending" and not desk.events(rid, "decided")
+    certificate(desk, "erin")
+    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
+    assert [e["person"] for e in desk.events(rid, "decided")] == ["erin"]
+
+
+# ---- security keys and passkeys: keys made here, so that every bit of what is signed can be chosen ----
+
+PROGRAM = r'''
+import base64, hashlib, json, subprocess, sys, tempfile, os
+a = json.loads(sys.stdin.read())
+s = lambda b: len(b).to_bytes(4, "big") + b
+def mpint(n):
+    b = n.to_bytes((n.bit_length() + 8) // 8, "big")
+    return s(b)
+def ecdsa(data):
+    open("/root/keys/tbs", "wb").write(data)
+    der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", "/root/keys/p256.pem", "/root/keys/tbs"], check=True, stdout=subprocess.PIPE).stdout
+    i = 2
+    assert der[i] == 2; r = int.from_bytes(der[i+2:i+2+der[i+1]], "big"); i += 2 + der[i+1]
+    assert der[i] == 2; t = int.from_bytes(der[i+2:i+2+der[i+1]], "big")
+    return s(mpint(r) + mpint(t))
+point = subprocess.run(["openssl", "ec", "-in", "/root/keys/p256.pem", "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout[-65:]
+app = a["app"].encode()
+P = s(b"sk-ecdsa-sha2-nistp256@openssh.com") + s(b"nistp256") + s(point) + s(app)
+ns = b"decision@pam-jit"
+T = b"SSHSIG" + s(ns) + s(b"") + s(b"sha512") + s(hashlib.sha512(a["text"].encode()).digest())
+flags, counter = bytes([a["flags"]]), (7).to_bytes(4, "big")
+head = hashlib.sha256(app).digest() + flags + counter
+if a["kind"] == "sk":
+    S = s(b"sk-ecdsa-sha2-nistp256@openssh.com") + ecdsa(head + hashlib.sha256(T).digest()) + flags + counter
+else:
+    challenge = base64.urlsafe_b64encode(a.get("challenge", "").encode() or T).rstrip(b"=").decode()
+    client = {"type": "webauthn.get", "challenge": challenge, "origin": a["origin"]}
+    client.update(a.get("client", {}))
+    C = json.dumps(client, separators=(",", ":")).encode()
+    S = s(b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com") + ecdsa(head + hashlib.sha256(C).digest()) + flags + counter + s(a["origin"].encode()) + s(C) + s(b"")
+out = b"SSHSIG" + (1).to_bytes(4, "big") + s(P) + s(ns) + s(b"") + s(b"sha512") + s(S)
+b = base64.b64encode(out).decode()
+print("PUBLIC sk-ecdsa-sha2-nistp256@openssh.com " + base64.b64encode(P).decode())
+print("-----BEGIN SSH SIGNATURE-----")
+for i in range(0, len(b), 70): print(b[i:i+70])
+print("-----END SSH SIGNATURE-----")
+'''
+
+
+def fido(desk, text, kind="sk", flags=1, app=None, origin="https://hub.example", **more):
+    """(public key, signature) of the software security key."""
+    desk.host.put("/root/keys/fido.py", PROGRAM)
+    ask = {"text": text, "kind": kind, "flags": flags, "app": app or ("ssh:" if kind == "sk" else "hub.example"),
+           "origin": origin, **more}
+    out = desk.host.run("python3", "/root/keys/fido.py", input=json.dumps(ask)).stdout
+    first, _, rest = out.partition("\n")
+    return first[len("PUBLIC "):], rest
+
+
+@pytest.fixture
+def with_fido(desk):
+    """carol has a security key and a passkey of the same point."""
+    if desk.host.run("test", "-e", "/root/keys/p256.pem", check=False).returncode:
+        desk.host.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "/root/keys/p256.pem")
+    before = desk.host.read("/etc/jit/approvers")
+    lines = [f'carol namespaces="decision@pam-jit" {fido(desk, "x", kind)[0]}\n' for kind in ("sk", "webauthn")]
+    desk.host.put("/etc/jit/approvers", before + "".join(lines))
+    desk.host.run("jitctl", "config", "check")
+    desk.host.run("systemctl", "reload", "jitd")
+    yield
+    desk.host.put("/etc/jit/approvers", before)
+    desk.host.run("systemctl", "reload", "jitd")
+
+
+def test_security_key_without_touch(desk, asked, with_fido):
+    _, document, rid = asked
+    text = desk.decision(document, "carol")
+    desk.deliver(desk.envelope(text, fido(desk, text, flags=0)[1]))
+    nothing(desk, rid, "touch")
+    desk.deliver(desk.envelope(text, fido(desk, text, flags=1)[1]))
+    assert [e["strength"] for e in desk.events(rid, "decided")] == ["hw-key"]
+
+
+@pytest.mark.parametrize("how,reason", [
+    ({"flags": 1}, "verif"),
+    ({"flags": 4}, "touch"),
+    ({"flags": 5, "origin": "https://evil.example"}, "origin"),
+    ({"flags": 5, "origin": "http://hub.example"}, "origin"),
+    ({"flags": 5, "origin": "https://hub.example:444"}, "origin"),
+    ({"flags": 5, "client": {"crossOrigin": True}}, "cross"),
+    ({"flags": 5, "client": {"topOrigin": "https://evil.example"}}, "cross"),
+    ({"flags": 5, "client": {"type": "webauthn.create"}}, "webauthn.get"),
+    ({"flags": 5, "challenge": "something else"}, ""),
+])
+def test_passkeys(desk, asked, with_fido, how, reason):
+    _, document, rid = asked
+    text = desk.decision(document, "carol")
+    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", **how)[1]))
+    nothing(desk, rid, reason)
+
+
+def test_a_true_passkey_counts_and_is_not_a_key(desk, asked, with_fido):
+    term, document, rid = asked
+    text = desk.decision(document, "carol")
+    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", flags=5)[1]))
+    assert [e["strength"] for e in desk.events(rid, "decided")] == ["browser"]
+    term.expect("status=0")
+    term, document = desk.ask("touch /run/strong")
+    rid = json.loads(document)["id"]
+    text = desk.decision(document, "carol")
+    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", flags=5)[1]))
+    nothing(desk, rid, "not strong enough")
+    desk.answer(document, "bob")
+    term.expect("status=0")
+
+
+# ---- form ----
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "null", "\0", '{"v":1}', '{"v":1,"type":"decision","document":"{}"}',
+    '{"v":1,"type":"decision","document":"{}","signature":"x","more":1}',
+    '{"v":1,"type":"request","document":"{}"}', '{"v":1,"type":"check","document":"{}"}',
+    '{"v":1,"type":"decision","document":"not json","signature":"x"}',
+    '{"v":1,"v":1,"type":"decision","document":"{}","signature":"x"}', "x" * 70000, "[" * 5000,
+])
+def test_junk(desk, asked, text):
+    _, _, rid = asked
+    desk.deliver(text)
+    assert desk.state(rid) == "pending"
+    assert desk.host.run("systemctl", "is-active", "jitd").stdout == "active\n"
+
+
+def test_a_signature_over_another_document_of_the_same_person(desk, asked):
+    _, document, rid = asked
+    text = desk.decision(document)
+    other = desk.decision(document, verdict="deny")
+    desk.deliver(desk.envelope(text, desk.sign(other)))
+    nothing(desk, rid, "ssh-keygen does not accept")
+
+
+def test_tries_are_counted(desk, asked):
+    """A flood of bad signatures starts no more than eight ssh-keygens, and the requester's wait goes on."""
+    term, document, rid = asked
+    text = desk.decision(document)
+    bad = desk.sign(desk.decision(document, note="else"))
+    for _ in range(12):
+        desk.deliver(desk.envelope(text, bad))
+    nothing(desk, rid, "tries")
+    desk.answer(document, "carol")
+    term.expect("status=0")
+
+
+def test_the_chain_holds_after_all(desk):
+    done = desk.host.run("jitctl", "audit", "verify")
+    assert "consistent" in done.stdout
