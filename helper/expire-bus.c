@@ -116,8 +116,8 @@ void expire_stop_timers(struct expire_bus *b, const char *unit)
 
 	if (!b->bus)
 		return;
-	snprintf(first, sizeof(first), "jit-%s.timer", unit);
-	snprintf(others, sizeof(others), "jit-%s-*.timer", unit);
+	snprintf(first, sizeof(first), "jit-expire@%s.timer", unit);
+	snprintf(others, sizeof(others), "jit-expire@%s-*.timer", unit);
 	r = sd_bus_call_method(b->bus, MANAGER, "ListUnitsByPatterns", NULL, &m, "asas", 0, 2, first, others);
 	if (r >= 0)
 		r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");

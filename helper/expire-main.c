@@ -1,4 +1,5 @@
 /* jit-expire: started by jit-expire@ID.service at the end of a grant. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,21 @@ static int usage(FILE *f, int status)
 	fputs("usage: jit-expire [--force] ID\n"
 		"Ends the grant ID once its deadline has passed; --force: now.\n", f);
 	return status;
+}
+
+/* The instance of jit-expire@.service: an id, and for a timer that was armed again "-N" behind it. */
+static int instance_parse(const char *text, jit_id id)
+{
+	char unit[ID_UNIT_LEN + 1];
+
+	if (id_parse(text, id) == 0)
+		return 0;
+	if (strlen(text) < ID_UNIT_LEN + 2 || text[ID_UNIT_LEN] != '-' ||
+	    text[ID_UNIT_LEN + 1 + strspn(text + ID_UNIT_LEN + 1, "0123456789")])
+		return -EINVAL;
+	memcpy(unit, text, ID_UNIT_LEN);
+	unit[ID_UNIT_LEN] = '\0';
+	return id_parse(unit, id);
 }
 
 int main(int argc, char **argv)
@@ -28,7 +44,7 @@ int main(int argc, char **argv)
 		else
 			text = argv[i];
 	}
-	if (!text || id_parse(text, id) < 0)
+	if (!text || instance_parse(text, id) < 0)
 		return usage(stderr, 2);
 	log_setup("jit-expire", false);
 	return expire(id, force) < 0 ? 1 : 0;

@@ -52,7 +52,7 @@ void op_finish(struct op *op, int result, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	why(&w, result, "%s", text);
-	if (result < 0 && op->undo && op->u->bus)
+	if (result < 0 && op->undo && op->u->bus && sd_bus_is_open(op->u->bus) > 0)
 		op->undo(op);
 	op_free(op);
 	/* Last: the handler may free the units. */
@@ -257,7 +257,8 @@ bool op_call(struct op *op, sd_bus_message *m, const char *unit, unsigned flags,
 	sd_bus_message_unref(m);
 	if (r < 0) {
 		free(c);
-		op_finish(op, r, "%s: the call cannot be sent: %s", unit, strerror(-r));
+		op_finish(op, r == -ECONNRESET || r == -EPIPE ? -ENOTCONN : r, "%s: the call cannot be sent: %s", unit,
+			strerror(-r));
 		return false;
 	}
 	c->next = op->calls;

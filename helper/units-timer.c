@@ -19,15 +19,26 @@ static void slice_name(const struct op *op, char name[static UNIT_NAME_SIZE])
 	snprintf(name, UNIT_NAME_SIZE, "jit-%s.slice", op->unit);
 }
 
-/* N of jit-ID-N.timer, 0 of jit-ID.timer; -EINVAL when NAME is no timer of OP's grant. */
+/* A timer that is made over the bus cannot be told its Unit=: it starts the service of its own name.  So the number
+ * stands in the instance of jit-expire@.service, which cuts it off. */
+static void timer_name(struct op *op, unsigned n)
+{
+	if (n == 0)
+		snprintf(op->name, sizeof(op->name), "jit-expire@%s.timer", op->unit);
+	else
+		snprintf(op->name, sizeof(op->name), "jit-expire@%s-%u.timer", op->unit, n);
+}
+
+/* N of jit-expire@ID-N.timer, 0 of jit-expire@ID.timer; -EINVAL when NAME is no timer of OP's grant. */
 static int timer_number(const struct op *op, const char *name)
 {
-	size_t len = strlen(name), head = 4 + ID_UNIT_LEN, tail = strlen(".timer");
+	static const char before[] = "jit-expire@", after[] = ".timer";
+	size_t len = strlen(name), head = strlen(before) + ID_UNIT_LEN, tail = strlen(after);
 	char digits[8];
 	unsigned long long n;
 
-	if (len < head + tail || strncmp(name, "jit-", 4) != 0 || strncmp(name + 4, op->unit, ID_UNIT_LEN) != 0 ||
-	    strcmp(name + len - tail, ".timer") != 0)
+	if (len < head + tail || strncmp(name, before, strlen(before)) != 0 ||
+	    strncmp(name + strlen(before), op->unit, ID_UNIT_LEN) != 0 || strcmp(name + len - tail, after) != 0)
 		return -EINVAL;
 	if (len == head + tail)
 		return 0;
@@ -92,16 +103,15 @@ static int append_triggers(sd_bus_message *m, const struct op *op)
 
 static int fill_timer(sd_bus_message *m, const struct op *op)
 {
-	char service[UNIT_NAME_SIZE], words[128];
+	char words[64];
 	int r;
 
-	snprintf(service, sizeof(service), "jit-expire@%s.service", op->unit);
 	snprintf(words, sizeof(words), "The end of grant %s", op->id);
 	r = sd_bus_message_append(m, "ss", op->name, "fail");
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'a', "(sv)");
 	if (r >= 0)
-		r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", words, "Unit", "s", service,
+		r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", words,
 			"AccuracyUSec", "t", UINT64_C(1000), "RemainAfterElapse", "b", 0,
 			"CollectMode", "s", "inactive-or-failed");
 	if (r >= 0)
@@ -176,8 +186,8 @@ static bool list_timers(struct op *op, unsigned flags, call_reply reply)
 
 	if (!m)
 		return false;
-	snprintf(first, sizeof(first), "jit-%s.timer", op->unit);
-	snprintf(others, sizeof(others), "jit-%s-*.timer", op->unit);
+	snprintf(first, sizeof(first), "jit-expire@%s.timer", op->unit);
+	snprintf(others, sizeof(others), "jit-expire@%s-*.timer", op->unit);
 	r = sd_bus_message_append(m, "asas", 0, 2, first, others);
 	if (r < 0) {
 		op_unfilled(op, m, r);
@@ -233,9 +243,7 @@ static void rearm_start(struct op *op)
 		op_finish(op, -EEXIST, "%s: no free name for a timer", op->name);
 		return;
 	}
-	snprintf(op->name, sizeof(op->name), "jit-%s-%u.timer", op->unit, (unsigned)(last + 1) + op->tries);
-	if (last < 0 && op->tries == 0)
-		snprintf(op->name, sizeof(op->name), "jit-%s.timer", op->unit);
+	timer_name(op, (unsigned)(last + 1) + op->tries);
 	op->tries++;
 	op->undo = stop_new_timer;
 	op->step = rearm_started;
@@ -273,7 +281,7 @@ static void arm_timer_started(struct op *op)
 
 static void arm_timer(struct op *op)
 {
-	snprintf(op->name, sizeof(op->name), "jit-%s.timer", op->unit);
+	timer_name(op, 0);
 	op->step = arm_timer_started;
 	start_timer(op);
 }

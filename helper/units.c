@@ -109,8 +109,8 @@ bool units_connected(struct op *op)
 {
 	struct units *u = op->u;
 
-	/* While a try is waiting for its time, what is asked fails at once. */
-	if (!u->bus && (u->retry || units_connect(u) < 0)) {
+	/* While a try is waiting for its time, and when the loop is just about to hear of the loss, what is asked fails. */
+	if (u->bus ? sd_bus_is_open(u->bus) <= 0 : u->retry || units_connect(u) < 0) {
 		op_finish(op, -ENOTCONN, "the system bus cannot be reached");
 		return false;
 	}
@@ -119,7 +119,9 @@ bool units_connected(struct op *op)
 
 const char *units_state(const struct units *u)
 {
-	return u->ready ? "connected" : u->bus ? "connecting" : "unreachable";
+	if (!u->bus || sd_bus_is_open(u->bus) <= 0)
+		return "unreachable";
+	return u->ready ? "connected" : "connecting";
 }
 
 int units_new(sd_event *event, struct units **ret)

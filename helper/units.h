@@ -1,10 +1,11 @@
 /* What jitd asks of systemd and logind, never waiting: every call completes by its callback, within 5 s.
  *
- * Per grant (id without dash): jit-ID.slice; jit-ID.timer → jit-expire@ID.service (a shipped template); scopes
- * jit-ID-N.scope in the slice, Delegate=yes, SendSIGHUP=yes, TimeoutStopSec=grace, RuntimeMaxSec a last resort,
- * CollectMode=inactive-or-failed. The timer is absolute: OnStartupSec computed from the boot clock, and OnCalendar
- * rounded up to the next second; AccuracySec=1ms. A transient timer cannot be changed, so re-arming starts a second one
- * (jit-ID-N.timer, N counting) and stops the first only after the new one is confirmed. */
+ * Per grant (id without dash): jit-ID.slice; jit-expire@ID.timer → jit-expire@ID.service (a shipped template; a timer
+ * made over the bus starts the service of its own name); scopes jit-ID-N.scope in the slice, Delegate=yes,
+ * SendSIGHUP=yes, TimeoutStopSec=grace, RuntimeMaxSec a last resort, CollectMode=inactive-or-failed.  The timer is
+ * absolute: OnStartupSec computed from the boot clock, and OnCalendar rounded up to the next second; AccuracySec=1ms.  A
+ * transient timer cannot be changed, so re-arming starts another one (jit-expire@ID-N.timer, N counting) and stops the
+ * first only after the new one is confirmed. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

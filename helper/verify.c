@@ -161,10 +161,9 @@ static void wake(struct verify *v)
 		log_error("verify: cannot be scheduled: %s", strerror(-r));
 }
 
-/* R is over: out of the list, answered (the callee may free the verify), freed. */
+/* R is over: out of the list, its process gone, and answered.  The callee may free the verify, so R goes after it. */
 static void run_over(struct run *r, int result, const char *text)
 {
-	CLEAN(run_free_p) struct run *own = r;
 	struct verify *v = r->v;
 
 	for (struct run **p = &v->running; *p; p = &(*p)->next)
@@ -181,6 +180,7 @@ static void run_over(struct run *r, int result, const char *text)
 		r->pidfd = -1;
 	}
 	answer(r, result, text);
+	run_free(r);
 }
 
 /* "Good \"NAMESPACE\" signature for PRINCIPAL with …": besides the exit status, so that no other success passes. */

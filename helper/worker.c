@@ -78,8 +78,6 @@ static struct job *take_first(struct worker *w)
 /* The callee may free the worker: J is ours, and nothing else is touched afterwards. */
 static void job_fail(struct job *j, int err)
 {
-	CLEAN(json_put_p) struct json_object *q = STEAL_PTR(j->question);
-
 	if (j->kind == KIND_ACCOUNT && j->done.account)
 		j->done.account(err, (uid_t)-1, j->userdata);
 	else if (j->kind == KIND_IDENTITY && j->done.identity)
