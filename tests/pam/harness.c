@@ -52,6 +52,48 @@ void harness_signal(int signo)
 	kill(outcome->pid, signo);
 }
 
+static char process_state(pid_t pid)
+{
+	char path[64], text[512] = "", *end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	end = strrchr(text, ')');
+	return end ? end[2] : 'X';
+}
+
+void harness_stop(void)
+{
+	kill(outcome->pid, SIGSTOP);
+	while (process_state(outcome->pid) != 'T')
+		usleep(500);
+}
+
+void harness_continue(void)
+{
+	kill(outcome->pid, SIGCONT);
+}
+
+void harness_await_said(unsigned n)
+{
+	while (outcome->n_said < n)
+		usleep(500); /* alarm() bounds it */
+}
+
+void harness_impostor(void)
+{
+	outcome->server_uid = geteuid() + 1;
+}
+
+void harness_close_pipe(void)
+{
+	close(out_read[0]);
+}
+
 void harness_hangup(void)
 {
 	close(master);
@@ -101,6 +143,8 @@ static void state_take(struct state *s)
 		snprintf(path, sizeof(path), "/proc/self/fd/%s", e->d_name);
 		if (readlink(path, target, sizeof(target) - 1) < 0)
 			continue;
+		if (strstr(target, " (deleted)"))
+			*strstr(target, " (deleted)") = '\0'; /* a terminal whose other end has closed meanwhile */
 		n += (size_t)snprintf(s->fds + n, sizeof(s->fds) - n, "%s=%s ", e->d_name, target);
 	}
 	closedir(dir);
@@ -247,7 +291,7 @@ static void client(const struct run *r)
 	struct state before, after;
 	pam_handle_t *pamh = NULL;
 
-	alarm(60);
+	alarm(30);
 	set_environment(r);
 	set_stdio(r);
 	set_signals(r);
@@ -289,6 +333,8 @@ static void write_pam_file(const struct run *r)
 	/* session_args may be those of two lines, with '\n' between. */
 	for (const char *a = r->session_args ? r->session_args : ""; a; a = strchr(a, '\n') ? strchr(a, '\n') + 1 : NULL)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "session required %s %.*s\n", module, (int)strcspn(a, "\n"), a);
+	if (r->look)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "session required %s\n", LOOK_MODULE);
 	if (*permit)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "auth %s\naccount %s\nsession %s\n", permit, permit, permit);
 	write_file(r->service, text, (size_t)n);
@@ -312,7 +358,7 @@ static void set_knobs(const struct run *r)
 	pam_jit_knobs = (struct pam_jit_knobs){
 		.socket = "gate.sock",
 		.cmdline = "cmdline",
-		.server_uid = r->wrong_server ? geteuid() + 1 : geteuid(),
+		.server_uid = &outcome->server_uid,
 		.real_uid = r->root ? 0 : 1000,
 		.first_wait = 3 * USEC_PER_SEC,
 		.grace = USEC_PER_SEC / 5,
@@ -323,6 +369,11 @@ static void set_knobs(const struct run *r)
 		.open_wait = 5 * USEC_PER_SEC,
 		.close_wait = USEC_PER_SEC / 5,
 	};
+	outcome->server_uid = geteuid();
+	if (r->wrong_server)
+		harness_impostor();
+	if (r->tune)
+		r->tune(&pam_jit_knobs);
 }
 
 static void make_tcp(void)
@@ -377,12 +428,14 @@ static pid_t start_server(const struct run *r)
 	pid_t pid;
 
 	unlink("gate.sock");
+	if (r->dead_socket)
+		close(fake_listen("gate.sock"));
 	if (r->no_server)
 		return -1;
 	fd = fake_listen("gate.sock");
 	pid = fork();
 	if (pid == 0) {
-		alarm(60);
+		alarm(30);
 		close(slave);
 		close(out_write[0]);
 		close(out_write[1]);
@@ -403,10 +456,9 @@ static pid_t start_client(const struct run *r)
 	if (r->orphan) {
 		outcome->parent = getpid();
 		pid = fork();
-		if (pid != 0) {
-			for (;;)
-				pause();
-		}
+		alarm(30);
+		while (pid != 0)
+			pause();
 	}
 	client(r);
 	_exit(9);

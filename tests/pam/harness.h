@@ -14,9 +14,8 @@
 struct outcome {
 	int code;                  /* of the last phase that ran */
 	int account, opened, closed; /* -1: has not run */
-	unsigned n_said;
+	volatile unsigned n_said;
 	char said[SAID_MAX][1100];
-	char limit[64];            /* systemd.runtime_max_sec, as a module behind ours finds it */
 	bool left_alone;           /* descriptors, mask, dispositions as before */
 	char changed[256];
 	bool killed;               /* the process ended itself by SIGKILL */
@@ -24,6 +23,7 @@ struct outcome {
 	int fake;                  /* exit status of the fake jitd; 0: the scenario was followed */
 	volatile pid_t pid;        /* of the process that the module is in */
 	volatile pid_t parent;     /* its parent, when run.orphan */
+	volatile uid_t server_uid; /* whom the module takes for jitd */
 	uint64_t usec;             /* how long the account phase took */
 };
 
@@ -37,9 +37,11 @@ struct run {
 	const char *sudo_command;  /* as sudo's own getenv() answers; NULL: sudo has none */
 	bool real;                 /* the module as installed, not the test build */
 	bool permit;               /* pam_permit.so stands behind it, so that PAM_IGNORE shows */
+	bool look;                 /* look.c stands behind it in session */
 	bool root;                 /* the requester's real uid is 0 */
 	bool wrong_server;         /* another uid than root's listens */
 	bool no_server;
+	bool dead_socket;          /* no_server: its socket is still there */
 	bool stdio_pipes;          /* 1 and 2 are pipes; the fake holds the other ends */
 	bool terminal;             /* a pty is the controlling terminal and 0 to 2; the fake holds the master */
 	bool tcp;                  /* a connected TCP socket, as in sshd; the fake holds the other end */
@@ -50,6 +52,7 @@ struct run {
 	bool account, open, close; /* which phases; none: account */
 	const char *typed;         /* the answer to a prompt; NULL: the prompt fails */
 	const struct fake_step *steps;
+	void (*tune)(struct pam_jit_knobs *k);
 	void (*before)(pam_handle_t *pamh); /* between account and session, in the module's process */
 };
 
@@ -57,6 +60,11 @@ extern struct outcome *outcome; /* of the latest run, shared between the process
 
 /* What a step of the fake may do to the client. */
 void harness_signal(int signo);
+void harness_stop(void); /* SIGSTOP, and it has stopped */
+void harness_continue(void);
+void harness_await_said(unsigned n); /* until N messages were shown */
+void harness_impostor(void); /* from now on another uid listens */
+void harness_close_pipe(void);
 void harness_hangup(void);
 void harness_close_pipes(void);
 void harness_close_tcp(void);

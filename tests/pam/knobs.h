@@ -5,13 +5,14 @@
 
 struct pam_jit_knobs {
 	const char *socket, *cmdline;
-	uid_t server_uid, real_uid;
+	const volatile uid_t *server_uid; /* shared, so that it may change between two connections */
+	uid_t real_uid;
 	uint64_t first_wait, grace, ceiling, retry_for, retry_first, retry_most, open_wait, close_wait;
 };
 extern struct pam_jit_knobs pam_jit_knobs __attribute__((visibility("default")));
 
 #define JIT_SOCKET pam_jit_knobs.socket
-#define JIT_SERVER_UID pam_jit_knobs.server_uid
+#define JIT_SERVER_UID (*pam_jit_knobs.server_uid)
 #define JIT_REAL_UID() pam_jit_knobs.real_uid
 #define JIT_CMDLINE pam_jit_knobs.cmdline
 #define JIT_FIRST_WAIT pam_jit_knobs.first_wait
