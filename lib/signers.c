@@ -219,18 +219,23 @@ static bool lists(const struct signer *s, const char *principal)
 	return false;
 }
 
+static bool share_principal(const struct signer *a, const struct signer *b)
+{
+	for (size_t i = 0; b->principals[i]; i++)
+		if (lists(a, b->principals[i]))
+			return true;
+	return false;
+}
+
 static int check_doubles(const struct signers *all, const struct signer *new, const char *path, struct why *w)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		const struct signer *old = &all->list[i];
 
-		if (sshkey_equal(&old->key, &new->key) && !(old->cert_authority && new->cert_authority))
+		if (sshkey_equal(&old->key, &new->key) &&
+		    (!old->cert_authority || !new->cert_authority || share_principal(old, new)))
 			return why(w, -EINVAL, "%s:%u: this key is listed in line %u already", path, new->line,
 				old->line);
-		for (size_t j = 0; new->principals[j]; j++)
-			if (lists(old, new->principals[j]))
-				return why(w, -EINVAL, "%s:%u: principal %s is listed in line %u already", path,
-					new->line, new->principals[j], old->line);
 	}
 	return 0;
 }

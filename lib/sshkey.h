@@ -45,7 +45,8 @@ struct signers {
 	size_t len;
 };
 void signers_done(struct signers *s);
-/* Parses a whole file; any bad line, or a key or principal listed twice, rejects it.  Words say PATH:LINE.  An empty
+/* Parses a whole file; any bad line, or a key listed twice, rejects it; a principal may stand on several
+ * lines, one a key.  Words say PATH:LINE.  An empty
  * file is fine.  Only the key of a cert-authority may stand on several lines, one for each principal whose certificates
  * it signs. */
 int signers_parse(const char *bytes, size_t len, const char *path, const char *ns, struct signers *ret, struct why *w);
