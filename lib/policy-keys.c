@@ -555,24 +555,24 @@ static int parse_at_end(const char *value, void *object, void *field, struct why
 	struct at_end_terms t = { AT_END_TERMINATE, AT_END_WARN, AT_END_GRACE };
 	CLEAN(free_p) char *copy = strdup(value);
 	struct rule *rule = object;
-	char *end = copy, *comma;
+	char *comma, *end = copy;
 	const char *span;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
-	span = behind(copy, "warn");
-	if (span) {
-		comma = strchr(copy, ',');
-		if (!comma)
-			return why(w, -EINVAL, "after the warning stands what happens: \"%s, terminate\" or \"%s, drain\"",
-				value, value);
+	comma = strchr(copy, ',');
+	if (comma) {
 		*comma = '\0';
-		trimmed(copy);
+		end = comma + 1;
+		span = behind(trimmed(copy), "warn");
+		if (!span)
+			return why(w, -EINVAL, "'%s' is not understood: before the ',' stands \"warn SPAN\" or \"warn no\"", copy);
 		r = parse_warn(span, &t, w);
 		if (r < 0)
 			return r;
-		end = comma + 1;
+	} else if (behind(copy, "warn")) {
+		return why(w, -EINVAL, "after the warning stands what happens: \"%s, terminate\" or \"%s, drain\"", value, value);
 	}
 	r = parse_end(trimmed(end), &t, w);
 	if (r < 0)

@@ -1,0 +1,24 @@
+# Configuration, people, rules, needs, command lines.
+if CMOCKA
+policy_tests = tests/unit/test-conf tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
+	tests/unit/test-policy-load tests/unit/test-sudoargs
+check_PROGRAMS += $(policy_tests)
+TESTS += $(policy_tests)
+endif
+
+policy_site = tests/unit/site.h tests/unit/site.c
+policy_libs = lib/libjit.la $(CMOCKA_LIBS)
+tests_unit_test_conf_SOURCES = tests/unit/test-conf.c $(policy_site)
+tests_unit_test_conf_LDADD = $(policy_libs)
+tests_unit_test_need_SOURCES = tests/unit/test-need.c $(policy_site)
+tests_unit_test_need_LDADD = $(policy_libs)
+tests_unit_test_people_SOURCES = tests/unit/test-people.c $(policy_site)
+tests_unit_test_people_LDADD = $(policy_libs)
+tests_unit_test_policy_SOURCES = tests/unit/test-policy.c $(policy_site)
+tests_unit_test_policy_LDADD = $(policy_libs)
+# The shipped files are read where they lie.
+tests_unit_test_policy_load_SOURCES = tests/unit/test-policy-load.c $(policy_site)
+tests_unit_test_policy_load_CPPFLAGS = $(AM_CPPFLAGS) -DCONF_SOURCES='"$(abs_top_srcdir)/conf"'
+tests_unit_test_policy_load_LDADD = $(policy_libs)
+tests_unit_test_sudoargs_SOURCES = tests/unit/test-sudoargs.c $(policy_site)
+tests_unit_test_sudoargs_LDADD = $(policy_libs)
