@@ -5,7 +5,7 @@
 #include "lib/why.h"
 
 /* Opens PATH (relative to DIRFD) for reading with O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC|O_NOCTTY and judges the descriptor:
- * regular, owned by root (or by OWNER when it is not (uid_t)-1), not writable by group or others.  fd, or -errno
+ * regular, owned by root or by OWNER ((uid_t)-1: by root only), not writable by group or others.  fd, or -errno
  * with words that name the path and the remedy (chown root, chmod go-w): -EPERM for owner and mode, -EINVAL for no
  * regular file, -ELOOP for a link. */
 int file_open_trusted(int dirfd, const char *path, uid_t owner, struct why *w);
