@@ -43,6 +43,14 @@ ClaimBy=5min
 AtEnd=warn {warn}, terminate 2s
 """
 
+SITE = """\
+[Default]
+Need=1 of sre
+Scope=service
+For={work}
+AtEnd=warn {warn}, terminate 2s
+"""
+
 COURIER = """\
 [Courier]
 Hub={url}
@@ -97,6 +105,7 @@ def set_up_web(web, hub, work="20s", warn="8s", rule=RULE, people=PEOPLE, servic
     web.install("pam-jit")
     web.put("/etc/jit/people.d/people.conf", people)
     web.put("/etc/jit/approvers", signers(hub, "decision@pam-jit"))
+    web.put("/etc/jit/jitd.conf.d/10-site.conf", SITE.format(work=work, warn=warn))
     web.put("/etc/jit/rules.d/50-nginx.conf", rule.format(work=work, warn=warn))
     web.run("jitctl", "config", "check")
     web.run("systemctl", "reload", "jitd.service")

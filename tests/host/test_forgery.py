@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import fido
 from answers import Desk, flip
 
 
@@ -190,77 +191,28 @@ def test_certificates(desk, asked):
     assert [e["person"] for e in desk.events(rid, "decided")] == ["erin"]
 
 
-# ---- security keys and passkeys: keys made here, so that every bit of what is signed can be chosen ----
+# ---- security keys and passkeys ----
 
-PROGRAM = r'''
-import base64, hashlib, json, subprocess, sys, tempfile, os
-a = json.loads(sys.stdin.read())
-s = lambda b: len(b).to_bytes(4, "big") + b
-def mpint(n):
-    b = n.to_bytes((n.bit_length() + 8) // 8, "big")
-    return s(b)
-def ecdsa(data):
-    open("/root/keys/tbs", "wb").write(data)
-    der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", "/root/keys/p256.pem", "/root/keys/tbs"], check=True, stdout=subprocess.PIPE).stdout
-    i = 2
-    assert der[i] == 2; r = int.from_bytes(der[i+2:i+2+der[i+1]], "big"); i += 2 + der[i+1]
-    assert der[i] == 2; t = int.from_bytes(der[i+2:i+2+der[i+1]], "big")
-    return s(mpint(r) + mpint(t))
-point = subprocess.run(["openssl", "ec", "-in", "/root/keys/p256.pem", "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout[-65:]
-app = a["app"].encode()
-P = s(b"sk-ecdsa-sha2-nistp256@openssh.com") + s(b"nistp256") + s(point) + s(app)
-ns = b"decision@pam-jit"
-T = b"SSHSIG" + s(ns) + s(b"") + s(b"sha512") + s(hashlib.sha512(a["text"].encode()).digest())
-flags, counter = bytes([a["flags"]]), (7).to_bytes(4, "big")
-head = hashlib.sha256(app).digest() + flags + counter
-if a["kind"] == "sk":
-    S = s(b"sk-ecdsa-sha2-nistp256@openssh.com") + ecdsa(head + hashlib.sha256(T).digest()) + flags + counter
-else:
-    challenge = base64.urlsafe_b64encode(a.get("challenge", "").encode() or T).rstrip(b"=").decode()
-    client = {"type": "webauthn.get", "challenge": challenge, "origin": a["origin"]}
-    client.update(a.get("client", {}))
-    C = json.dumps(client, separators=(",", ":")).encode()
-    S = s(b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com") + ecdsa(head + hashlib.sha256(C).digest()) + flags + counter + s(a["origin"].encode()) + s(C) + s(b"")
-out = b"SSHSIG" + (1).to_bytes(4, "big") + s(P) + s(ns) + s(b"") + s(b"sha512") + s(S)
-b = base64.b64encode(out).decode()
-print("PUBLIC sk-ecdsa-sha2-nistp256@openssh.com " + base64.b64encode(P).decode())
-print("-----BEGIN SSH SIGNATURE-----")
-for i in range(0, len(b), 70): print(b[i:i+70])
-print("-----END SSH SIGNATURE-----")
-'''
-
-
-def fido(desk, text, kind="sk", flags=1, app=None, origin="https://hub.example", **more):
-    """(public key, signature) of the software security key."""
-    desk.host.put("/root/keys/fido.py", PROGRAM)
-    ask = {"text": text, "kind": kind, "flags": flags, "app": app or ("ssh:" if kind == "sk" else "hub.example"),
-           "origin": origin, **more}
-    out = desk.host.run("python3", "/root/keys/fido.py", input=json.dumps(ask)).stdout
-    first, _, rest = out.partition("\n")
-    return first[len("PUBLIC "):], rest
-
-
-@pytest.fixture
-def with_fido(desk):
-    """carol has a security key and a passkey of the same point."""
-    if desk.host.run("test", "-e", "/root/keys/p256.pem", check=False).returncode:
-        desk.host.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "/root/keys/p256.pem")
+@pytest.fixture(scope="module")
+def token(desk, tmp_path_factory):
+    """carol has a security key and a passkey."""
+    key = fido.Key(tmp_path_factory.mktemp("fido") / "p256.pem")
     before = desk.host.read("/etc/jit/approvers")
-    lines = [f'carol namespaces="decision@pam-jit" {fido(desk, "x", kind)[0]}\n' for kind in ("sk", "webauthn")]
+    lines = [f'carol namespaces="decision@pam-jit" {key.public(app)}\n' for app in ("ssh:", "hub.example")]
     desk.host.put("/etc/jit/approvers", before + "".join(lines))
     desk.host.run("jitctl", "config", "check")
     desk.host.run("systemctl", "reload", "jitd")
-    yield
+    yield key
     desk.host.put("/etc/jit/approvers", before)
     desk.host.run("systemctl", "reload", "jitd")
 
 
-def test_security_key_without_touch(desk, asked, with_fido):
+def test_security_key_without_touch(desk, asked, token):
     _, document, rid = asked
     text = desk.decision(document, "carol")
-    desk.deliver(desk.envelope(text, fido(desk, text, flags=0)[1]))
+    desk.deliver(desk.envelope(text, token.sign(text, flags=0)))
     nothing(desk, rid, "touch")
-    desk.deliver(desk.envelope(text, fido(desk, text, flags=1)[1]))
+    desk.deliver(desk.envelope(text, token.sign(text, flags=1)))
     assert [e["strength"] for e in desk.events(rid, "decided")] == ["hw-key"]
 
 
@@ -273,25 +225,25 @@ def test_security_key_without_touch(desk, asked, with_fido):
     ({"flags": 5, "client": {"crossOrigin": True}}, "cross"),
     ({"flags": 5, "client": {"topOrigin": "https://evil.example"}}, "cross"),
     ({"flags": 5, "client": {"type": "webauthn.create"}}, "webauthn.get"),
-    ({"flags": 5, "challenge": "something else"}, ""),
+    ({"flags": 5, "challenge": b"something else"}, ""),
 ])
-def test_passkeys(desk, asked, with_fido, how, reason):
+def test_passkeys(desk, asked, token, how, reason):
     _, document, rid = asked
     text = desk.decision(document, "carol")
-    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", **how)[1]))
+    desk.deliver(desk.envelope(text, token.sign(text, "webauthn", **how)))
     nothing(desk, rid, reason)
 
 
-def test_a_true_passkey_counts_and_is_not_a_key(desk, asked, with_fido):
+def test_a_true_passkey_counts_and_is_not_a_key(desk, asked, token):
     term, document, rid = asked
     text = desk.decision(document, "carol")
-    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", flags=5)[1]))
+    desk.deliver(desk.envelope(text, token.sign(text, "webauthn", flags=5)))
     assert [e["strength"] for e in desk.events(rid, "decided")] == ["browser"]
     term.expect("status=0")
     term, document = desk.ask("touch /run/strong")
     rid = json.loads(document)["id"]
     text = desk.decision(document, "carol")
-    desk.deliver(desk.envelope(text, fido(desk, text, "webauthn", flags=5)[1]))
+    desk.deliver(desk.envelope(text, token.sign(text, "webauthn", flags=5)))
     nothing(desk, rid, "not strong enough")
     desk.answer(document, "bob")
     term.expect("status=0")

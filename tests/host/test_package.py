@@ -104,6 +104,7 @@ def test_enabling_and_disabling_leaves_the_files_as_they_were(host):
 def test_an_upgrade_keeps_the_gate_closed_and_whoever_waits_waiting(host):
     host.put("/etc/jit/people.d/people.conf", scene.PEOPLE)
     host.put("/etc/jit/approvers", scene.signers(host, "decision@pam-jit"))
+    host.put("/etc/jit/jitd.conf.d/10-site.conf", scene.SITE.format(work="20s", warn="5s"))
     host.put("/etc/jit/rules.d/50-nginx.conf", scene.RULE.format(work="20s", warn="5s"))
     host.run("systemctl", "reload", "jitd")
     host.run("jitctl", "pam", "enable", "sudo")
