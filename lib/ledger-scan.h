@@ -23,6 +23,5 @@ int ledger_scan(int dirfd, ledger_handler handler, void *userdata, struct ledger
  * that name or a later one exists. */
 int ledger_scan_broken(int dirfd, struct ledger_head *ret, struct why *w);
 
-/* For tests: smaller files and a smaller reserve than LEDGER_FILE_MAX and LEDGER_RESERVE, no waiting between two tries
- * to take the reserve again. */
+/* For tests: smaller files than LEDGER_FILE_MAX, and another pause between two tries to take the reserve again. */
 void ledger_tune(struct ledger *l, off_t file_max, uint64_t reserve_pause_usec);

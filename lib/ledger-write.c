@@ -95,8 +95,8 @@ static int take_reserve(struct ledger *l, uint64_t pause)
 		return -ENOSPC;
 	l->reserve_tried = now;
 	if (l->reserve < 0) {
-		l->reserve = openat(l->dirfd, "reserve", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-			0600);
+		l->reserve = openat(l->dirfd, "reserve",
+			O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 		if (l->reserve < 0)
 			return -errno;
 	}
@@ -129,7 +129,8 @@ int ledger_release_reserve(struct ledger *l)
 
 /* ---- one record ---- */
 
-static int make_record(const struct ledger *l, enum jit_event event, struct json_object *fields, struct json_object **ret)
+static int make_record(const struct ledger *l, enum jit_event event, struct json_object *fields,
+	struct json_object **ret)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
 	char time[TIME_RFC3339_LEN + 1];
@@ -156,8 +157,8 @@ static int make_record(const struct ledger *l, enum jit_event event, struct json
 }
 
 /* The line with its newline.  What the reader would refuse must not be written: it would break the chain for good. */
-static int make_line(const struct ledger *l, enum jit_event event, struct json_object *fields, char **ret, size_t *ret_len,
-	struct why *w)
+static int make_line(const struct ledger *l, enum jit_event event, struct json_object *fields, char **ret,
+	size_t *ret_len, struct why *w)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL, *again = NULL;
 	const char *text;
@@ -168,7 +169,7 @@ static int make_line(const struct ledger *l, enum jit_event event, struct json_o
 
 	r = make_record(l, event, fields, &o);
 	if (r < 0)
-		return why(w, r, r == -EINVAL ? "a field has the name of one that every record has" : "out of memory");
+		return why(w, r, r == -EINVAL ? "a field has the name of one of every record's" : "out of memory");
 	text = json_text(o);
 	if (!text)
 		return why(w, -ENOMEM, "out of memory");
@@ -362,8 +363,8 @@ static int open_dir(struct ledger *l, const char *dir, struct why *w)
 static int note_repair(struct ledger *l, const struct ledger_scan *s)
 {
 	l->repair = json_object_new_object();
-	if (!l->repair || json_add_str(l->repair, "file", s->file) < 0 || json_add_u64(l->repair, "cut", s->torn_len) < 0 ||
-	    json_add_str(l->repair, "sha256", s->torn_hash) < 0)
+	if (!l->repair || json_add_str(l->repair, "file", s->file) < 0 ||
+	    json_add_u64(l->repair, "cut", s->torn_len) < 0 || json_add_str(l->repair, "sha256", s->torn_hash) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -267,7 +267,8 @@ static int scan_file(int dirfd, struct scan *c, uint64_t seq, struct why *w)
 
 	ledger_name(seq, c->s.file);
 	if (seq != before + 1)
-		return why(w, -EBADMSG, "%s: the file that begins with seq %" PRIu64 " is missing", c->s.file, before + 1);
+		return why(w, -EBADMSG, "%s: the file that begins with seq %" PRIu64 " is missing", c->s.file,
+			before + 1);
 	fd = open_file(dirfd, c->s.file, w);
 	if (fd < 0)
 		return fd;
@@ -340,7 +341,8 @@ static int last_line(struct lines *l, uint64_t *seq, char hash[static SHA256_HEX
 		r = sha256_hex(text, len, hash);
 		if (r < 0)
 			return r;
-		if (json_parse(text, len, &o, NULL) == 0 && json_u64(o, "seq", &n) == 0 && n > *seq && n < LEDGER_SEQ_MAX)
+		if (json_parse(text, len, &o, NULL) == 0 && json_u64(o, "seq", &n) == 0 && n > *seq &&
+		    n < LEDGER_SEQ_MAX)
 			*seq = n;
 	}
 	return 0;

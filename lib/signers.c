@@ -40,7 +40,7 @@ static int digits(const char *s, size_t n)
 }
 
 /* YYYYMMDD[HHMM[SS]][Z] → usec.  timegm tells a day that does not exist: it comes back as another one.  Local time is
- * standard time all the year round (tm_isdst is 0), because so ssh-keygen reads it. */
+ * standard time all the year round (tm_isdst is 0), because ssh-keygen reads it so. */
 static int time_parse(const char *s, size_t len, uint64_t *ret)
 {
 	bool utc = len > 0 && s[len - 1] == 'Z';
@@ -101,6 +101,8 @@ static bool option_value(struct line *l, const char *name, const char **ret, siz
 	return true;
 }
 
+#define OPTIONS "namespaces=\"…\", valid-after=\"…\", valid-before=\"…\", cert-authority"
+
 static int parse_option(struct line *l, struct why *w)
 {
 	const char *value;
@@ -115,7 +117,8 @@ static int parse_option(struct line *l, struct why *w)
 		if (l->has_namespaces)
 			return why(w, -EINVAL, "%s:%u: namespaces= is said twice", l->path, l->s.line);
 		if (len != strlen(l->ns) || memcmp(value, l->ns, len) != 0)
-			return why(w, -EINVAL, "%s:%u: namespaces= must be exactly \"%s\"", l->path, l->s.line, l->ns);
+			return why(w, -EINVAL, "%s:%u: namespaces= must be exactly \"%s\"", l->path, l->s.line,
+				l->ns);
 		l->has_namespaces = true;
 	} else if (option_value(l, "valid-after", &value, &len)) {
 		if (l->s.valid_after != 0 || time_parse(value, len, &l->s.valid_after) < 0)
@@ -126,9 +129,8 @@ static int parse_option(struct line *l, struct why *w)
 			return why(w, -EINVAL, "%s:%u: valid-before= is not one time as YYYYMMDD[HHMM[SS]][Z]", l->path,
 				l->s.line);
 	} else
-		return why(w, -EINVAL,
-			"%s:%u: '%.*s' is not an option (namespaces=\"…\", valid-after=\"…\", valid-before=\"…\", cert-authority)",
-			l->path, l->s.line, (int)strcspn(l->cp, ", \t"), l->cp);
+		return why(w, -EINVAL, "%s:%u: '%.*s' is not an option (" OPTIONS ")", l->path, l->s.line,
+			(int)strcspn(l->cp, ", \t"), l->cp);
 	return 0;
 }
 
@@ -194,7 +196,8 @@ static int parse_line(struct line *l, struct why *w)
 
 	for (const char *c = l->cp; *c; c++)
 		if ((unsigned char)*c < ' ' && *c != '\t')
-			return why(w, -EINVAL, "%s:%u: a control byte (\\x%02x)", l->path, l->s.line, (unsigned char)*c);
+			return why(w, -EINVAL, "%s:%u: a control byte (\\x%02x)", l->path, l->s.line,
+				(unsigned char)*c);
 	r = parse_principals(l, w);
 	if (r < 0)
 		return r;
@@ -240,7 +243,8 @@ static int check_doubles(const struct signers *all, const struct signer *new, co
 	return 0;
 }
 
-static int add_line(struct signers *all, const char *text, unsigned no, const char *path, const char *ns, struct why *w)
+static int add_line(struct signers *all, const char *text, unsigned no, const char *path, const char *ns,
+	struct why *w)
 {
 	CLEAN(line_done) struct line l = { .path = path, .ns = ns };
 	struct signer *grown;

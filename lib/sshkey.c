@@ -1,4 +1,4 @@
-/* OpenSSH public keys: text and wire form, both read strictly (RFC 4253 6.6, RFC 5656 3.1, RFC 8709, PROTOCOL.u2f). */
+/* OpenSSH public keys, text and wire form, read strictly (RFC 4253 6.6, RFC 5656 3.1, RFC 8709, PROTOCOL.u2f). */
 #include "config.h"
 #include "lib/sshkey.h"
 #include <errno.h>
@@ -99,8 +99,8 @@ static int check_blob(const uint8_t *blob, size_t len, const struct key_type **r
 	r = t->form == FORM_RSA ? check_rsa(&b, w) : check_point(&b, t, w);
 	if (r < 0)
 		return r;
-	if (t->sk && (wire_str(&b, &application) < 0 || application.left == 0 || application.left > APPLICATION_MAX ||
-		      memchr(application.p, 0, application.left)))
+	if (t->sk && (wire_str(&b, &application) < 0 || application.left == 0 ||
+		      application.left > APPLICATION_MAX || memchr(application.p, 0, application.left)))
 		return why(w, -EINVAL, "the security key names no application");
 	if (b.left != 0)
 		return why(w, -EINVAL, "%zu bytes follow the key", b.left);

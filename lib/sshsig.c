@@ -76,8 +76,8 @@ static int read_raw(struct wire *b, const struct sig_type *t, struct why *w)
 			return 0;
 		break;
 	case SIG_ECDSA:
-		if (wire_mpint(&raw, &r) == 0 && wire_mpint(&raw, &s) == 0 && raw.left == 0 && r.left <= t->scalar &&
-		    s.left <= t->scalar)
+		if (wire_mpint(&raw, &r) == 0 && wire_mpint(&raw, &s) == 0 && raw.left == 0 &&
+		    r.left <= t->scalar && s.left <= t->scalar)
 			return 0;
 		break;
 	case SIG_RSA:
@@ -108,7 +108,8 @@ static int read_cross_origin(struct json_object *client, struct sshsig *s, struc
 {
 	struct json_object *cross = NULL, *top = NULL;
 
-	if (json_object_object_get_ex(client, "crossOrigin", &cross) && !json_object_is_type(cross, json_type_boolean))
+	if (json_object_object_get_ex(client, "crossOrigin", &cross) &&
+	    !json_object_is_type(cross, json_type_boolean))
 		return why(w, -EINVAL, "clientDataJSON's crossOrigin is neither true nor false");
 	s->cross_origin = (cross && json_object_get_boolean(cross)) ||
 			  json_object_object_get_ex(client, "topOrigin", &top);
@@ -218,8 +219,8 @@ static int read_blob(struct wire b, struct sshsig *s, struct why *w)
 		return why(w, -EINVAL, "not an SSH signature");
 	if (wire_u32(&b, &version) < 0 || version != 1)
 		return why(w, -EINVAL, "the version of the SSH signature is not 1");
-	if (wire_str(&b, &key) < 0 || wire_str(&b, &ns) < 0 || wire_str(&b, &reserved) < 0 || wire_str(&b, &hash) < 0 ||
-	    wire_str(&b, &signature) < 0)
+	if (wire_str(&b, &key) < 0 || wire_str(&b, &ns) < 0 || wire_str(&b, &reserved) < 0 ||
+	    wire_str(&b, &hash) < 0 || wire_str(&b, &signature) < 0)
 		return why(w, -EINVAL, "the SSH signature is cut short");
 	if (b.left != 0)
 		return why(w, -EINVAL, "%zu bytes follow the SSH signature", b.left);
@@ -304,9 +305,10 @@ int sshsig_parse(const char *armored, size_t len, struct sshsig *ret, struct why
 
 static int check_key(const struct sshsig *s, const struct signer *signer, struct why *w)
 {
-	if (signer->cert_authority != s->certificate)
-		return why(w, -EACCES, s->certificate ? "signed with a certificate where a plain key is listed"
-						      : "signed with a plain key where a certificate authority is listed");
+	if (s->certificate && !signer->cert_authority)
+		return why(w, -EACCES, "signed with a certificate where a plain key is listed");
+	if (!s->certificate && signer->cert_authority)
+		return why(w, -EACCES, "signed with a plain key where a certificate authority is listed");
 	if (!sshkey_equal(s->certificate ? &s->cert_ca : &s->key, &signer->key))
 		return why(w, -EACCES, "signed with a key that is not the one listed");
 	if (s->certificate && (!signer->principals[0] || signer->principals[1] ||
@@ -325,6 +327,7 @@ static bool origin_listed(const char *const *origins, const char *origin)
 
 int sshsig_check(const struct sshsig *s, const struct sshsig_policy *p, const struct signer *signer, struct why *w)
 {
+	const char *what = s->kind == SSHSIG_BROWSER ? "passkey" : "security key";
 	int r;
 
 	if (strcmp(s->namespace_, p->ns) != 0)
@@ -333,10 +336,9 @@ int sshsig_check(const struct sshsig *s, const struct sshsig_policy *p, const st
 	if (r < 0)
 		return r;
 	if (s->kind != SSHSIG_KEY && (s->flags & SSHSIG_PRESENT) == 0)
-		return why(w, -EACCES, "the %s was not touched", s->kind == SSHSIG_BROWSER ? "passkey" : "security key");
+		return why(w, -EACCES, "the %s was not touched", what);
 	if ((s->kind == SSHSIG_BROWSER || s->cert_verify_required) && (s->flags & SSHSIG_VERIFIED) == 0)
-		return why(w, -EACCES, "the %s did not verify its user",
-			s->kind == SSHSIG_BROWSER ? "passkey" : "security key");
+		return why(w, -EACCES, "the %s did not verify its user", what);
 	if (s->kind != SSHSIG_BROWSER)
 		return 0;
 	if (!origin_listed(p->origins, s->origin))

@@ -1,6 +1,7 @@
 # Keys, approvers, signatures, ledger.
 if CMOCKA
-ssh_tests = tests/unit/test-sshkey tests/unit/test-signers tests/unit/test-sshsig tests/unit/test-ledger
+ssh_tests = tests/unit/test-sshkey tests/unit/test-signers tests/unit/test-sshsig tests/unit/test-ledger \
+	tests/unit/test-ledger-disk
 check_PROGRAMS += $(ssh_tests)
 TESTS += $(ssh_tests)
 endif
@@ -14,7 +15,12 @@ tests_unit_test_signers_LDADD = $(ssh_libs)
 tests_unit_test_sshsig_SOURCES = tests/unit/test-sshsig.c $(ssh_fixture)
 tests_unit_test_sshsig_LDADD = $(ssh_libs)
 # What a disk can do to the ledger is done by these calls.
-tests_unit_test_ledger_SOURCES = tests/unit/test-ledger.c
-tests_unit_test_ledger_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=ftruncate -Wl,--wrap=fdatasync -Wl,--wrap=fsync \
+ledger_fixture = tests/unit/ledger-fixture.h tests/unit/ledger-fixture.c
+ledger_wraps = $(AM_LDFLAGS) -Wl,--wrap=write -Wl,--wrap=ftruncate -Wl,--wrap=fdatasync -Wl,--wrap=fsync \
 	-Wl,--wrap=posix_fallocate
+tests_unit_test_ledger_SOURCES = tests/unit/test-ledger.c $(ledger_fixture)
+tests_unit_test_ledger_LDFLAGS = $(ledger_wraps)
 tests_unit_test_ledger_LDADD = $(ssh_libs)
+tests_unit_test_ledger_disk_SOURCES = tests/unit/test-ledger-disk.c $(ledger_fixture)
+tests_unit_test_ledger_disk_LDFLAGS = $(ledger_wraps)
+tests_unit_test_ledger_disk_LDADD = $(ssh_libs)
