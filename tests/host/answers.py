@@ -66,6 +66,7 @@ class Desk:
     def __init__(self, host):
         self.host = host
         self.n = 0
+        self.mark = 0  # refusals are looked for behind this line of the ledger
 
     # -- setting up --------------------------------------------------------------------------------------------
 
@@ -165,7 +166,7 @@ class Desk:
         return [e for e in self.ledger() if e.get("id") == rid and event in (None, e["event"])]
 
     def refusals(self):
-        return [e["text"] for e in self.ledger() if e["event"] == "refused"]
+        return [e["text"] for e in self.ledger()[self.mark:] if e["event"] == "refused"]
 
     def state(self, rid):
         return next(r["state"] for r in json.loads(self.host.run("jitctl", "list", "--all", "--json").stdout) if r["id"] == rid)
