@@ -198,9 +198,29 @@ static void expect_refused(const char *dir, const char *words)
 		fail_msg("wanted '%s', got '%s'", words, e.list[0]);
 }
 
-static void untrusted_files(void **state)
+/* What is root's is always trusted, so root gives the file away to see it refused. */
+static void somebody_elses(const char *path)
 {
 	CLEAN(conf_errors_done) struct conf_errors e = { 0 };
+	bool root = getuid() == 0;
+
+	if (root)
+		assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+	read_site("d", root ? 0 : getuid() + 1, &e);
+	assert_string_equal(told, "");
+	assert_int_equal(e.n, 1);
+	read_site("d", (uid_t)-1, &e); /* nobody asks whose */
+	assert_string_equal(told, "1:[A]#1\n");
+	assert_int_equal(e.n, 1);
+	if (!root)
+		return;
+	assert_int_equal(chown(site_path("d"), 12345, (gid_t)-1), 0);
+	expect_refused("d", "d: belongs to uid 12345: chown root ");
+	assert_int_equal(chown(site_path("d"), 0, (gid_t)-1), 0);
+}
+
+static void untrusted_files(void **state)
+{
 	char path[512];
 
 	site_begin();
@@ -214,12 +234,7 @@ static void untrusted_files(void **state)
 	assert_int_equal(chmod(site_path("d"), 0775), 0);
 	expect_refused("d", "d: others may write it (mode 0775): chmod go-w ");
 	assert_int_equal(chmod(site_path("d"), 0755), 0);
-	read_site("d", getuid() + 1, &e); /* somebody else's */
-	assert_string_equal(told, "");
-	assert_int_equal(e.n, 1);
-	read_site("d", (uid_t)-1, &e); /* nobody asks whose */
-	assert_string_equal(told, "1:[A]#1\n");
-	assert_int_equal(e.n, 1);
+	somebody_elses(path);
 	site_write("d/a.conf", NULL);
 
 	assert_int_equal(symlink("/dev/null", path), 0);

@@ -73,6 +73,7 @@ static const struct {
 	{ BOB CAROL "[Team sre]\nMember=bob\nMember=carol\n", SIGNER("bob", KEY_BOB), "" },
 	{ BOB CAROL "[Team sre]\nMember=bob\nMember=\nMember=carol\n", "", "" },
 	{ "[Person bob]\nPrincipal=bob b2\n", SIGNER("bob,b2", KEY_BOB), "" },
+	{ BOB, SIGNER("bob", KEY_BOB) SIGNER("bob", KEY_BOB2), "" }, /* two keys of one principal */
 	{ "", "# nobody yet\n", "" },
 	{ "[Person]\n[Person -x]\n[Person a b]\n[Team]\n", NULL,
 		"people.d/p.conf:1: [Person] needs a name of letters, digits, '.', '_', '-'\n"
@@ -158,7 +159,6 @@ static void bad_approvers(void **state)
 		"bob " KEY_BOB "\n",                                        /* no namespaces= */
 		"b* namespaces=\"decision@pam-jit\" " KEY_BOB "\n",         /* a pattern */
 		"bob namespaces=\"git\" " KEY_BOB "\n",
-		SIGNER("bob", KEY_BOB) SIGNER("bob", KEY_BOB2),             /* one principal, two lines */
 		SIGNER("bob", KEY_BOB) SIGNER("carol", KEY_BOB),            /* one key, two lines */
 		"junk\n",
 	};
