@@ -119,7 +119,7 @@ enum woke { WOKE_TICK, WOKE_DATA, WOKE_LEAVE };
 enum leave { LEAVE_NOT, LEAVE_INTERRUPT, LEAVE_HANGUP, LEAVE_TERMINATED, LEAVE_CLIENT_GONE };
 
 struct watch; /* opaque here, so that nobody else polls */
-struct watch *watch_begin(struct jit *j); /* NULL: no memory or no descriptors */
+struct watch *watch_begin(struct jit *j);  /* blocks the signals; NULL: no memory */
 struct watch *watch_end(struct watch *w);  /* restores the signal mask; always NULL */
 /* Waits for FD (or -1) until UNTIL (CLOCK_MONOTONIC), at most a second.  W may be NULL: then only FD and the time count. */
 enum woke watch_wait(struct watch *w, int fd, uint64_t until);

@@ -21,7 +21,7 @@ static const char *filter(char buf[JIT_LINE_MAX], const char *s, size_t len)
 	return text_line(buf, JIT_LINE_MAX, s, len);
 }
 
-static void own_words(struct jit *j, int style, const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0))) void own_words(struct jit *j, int style, const char *fmt, va_list ap)
 {
 	char text[JIT_LINE_MAX];
 	int n = snprintf(text, sizeof(text), "pam_jit: ");

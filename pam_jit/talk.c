@@ -344,29 +344,27 @@ static void out_of_time(struct talk *t, const char *words)
 	end(t);
 }
 
-/* What lies in the socket is heard before the clock is looked at: a host that was stopped finds jitd's last word there,
+/* What lies in the socket is heard before any clock is looked at: a host that was stopped finds jitd's last word there,
  * and verdict_timely() judges whether it still holds. */
 static void step(struct talk *t)
 {
-	uint64_t boot = clock_boot(), until;
+	uint64_t boot = clock_boot(), left = boot < t->ceiling ? t->ceiling - boot : 0, until;
 	enum woke woke;
 
-	if (boot >= t->ceiling) {
-		out_of_time(t, "no verdict in time");
-		return;
-	}
-	if (t->fd < 0 && clock_mono() >= t->retry_at)
+	if (t->fd < 0 && left > 0 && clock_mono() >= t->retry_at)
 		try_connect(t);
 	if (t->done)
 		return;
-	until = clock_mono() + (t->ceiling - boot);
-	if (until > (t->fd < 0 ? t->retry_at : t->word_by))
-		until = t->fd < 0 ? t->retry_at : t->word_by;
+	until = t->fd < 0 ? t->retry_at : t->word_by;
+	if (until > clock_mono() + left)
+		until = clock_mono() + left;
 	woke = watch_wait(t->w, t->fd, until);
 	if (woke == WOKE_LEAVE)
 		leave(t, watch_cause(t->w));
 	else if (woke == WOKE_DATA)
 		hear(t);
+	else if (left == 0)
+		out_of_time(t, "no verdict in time");
 	else if (t->fd >= 0 && clock_mono() >= t->word_by)
 		out_of_time(t, "jitd has stopped answering");
 }

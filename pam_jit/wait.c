@@ -17,6 +17,8 @@
 #define TICK_USEC USEC_PER_SEC
 
 struct watch {
+	bool ready;            /* the descriptors below are known */
+	struct jit *j;
 	int signal_fd;
 	sigset_t ours, theirs; /* what we wait for; the mask that we found */
 	int tty;               /* ours to close */
@@ -49,7 +51,7 @@ static bool pipe_or_socket(int fd)
 }
 
 /* Who would miss us?  sshd's client; a terminal; else whoever reads our output.  stdin tells nothing (ssh -n). */
-static void find_audience(struct watch *w, struct jit *j)
+static void find_audience(struct watch *w, const struct jit *j)
 {
 	char conn[CONN_MAX];
 
@@ -73,18 +75,26 @@ struct watch *watch_begin(struct jit *j)
 
 	if (!w)
 		return NULL;
-	*w = (struct watch){ .signal_fd = -1, .tty = -1, .hangup = -1, .out = { -1, -1 }, .connection = -1 };
+	*w = (struct watch){ .j = j, .signal_fd = -1, .tty = -1, .hangup = -1, .out = { -1, -1 }, .connection = -1 };
 	w->parent = getppid();
 	signals_to_watch(&w->ours);
 	if (pthread_sigmask(SIG_BLOCK, &w->ours, &w->theirs) != 0) {
 		free(w);
 		return NULL;
 	}
+	return w;
+}
+
+/* Not before the first wait: jitd is at work meanwhile.  The signals have been blocked since watch_begin(). */
+static bool watch_ready(struct watch *w)
+{
+	if (w->ready)
+		return true;
 	w->signal_fd = fd_above_stdio(signalfd(-1, &w->ours, SFD_CLOEXEC | SFD_NONBLOCK));
 	if (w->signal_fd < 0)
-		return watch_end(w);
-	find_audience(w, j);
-	return w;
+		return false;
+	find_audience(w, w->j);
+	return w->ready = true;
 }
 
 struct watch *watch_end(struct watch *w)
@@ -154,8 +164,7 @@ static enum leave cause_of(struct watch *w, const struct pollfd p[AT_COUNT])
 	return LEAVE_NOT;
 }
 
-/* Whoever leaves is heard before jitd: an approval that comes together with Ctrl-C lets nothing through. */
-enum woke watch_wait(struct watch *w, int fd, uint64_t until)
+static enum woke wait_once(struct watch *w, int fd, uint64_t until)
 {
 	struct pollfd p[AT_COUNT] = {
 		[AT_JITD] = { fd, POLLIN, 0 },
@@ -178,4 +187,14 @@ enum woke watch_wait(struct watch *w, int fd, uint64_t until)
 	if (w && (w->cause = cause_of(w, p)) != LEAVE_NOT)
 		return WOKE_LEAVE;
 	return p[AT_JITD].revents ? WOKE_DATA : WOKE_TICK;
+}
+
+/* Whoever leaves is heard before jitd: an approval that comes together with Ctrl-C lets nothing through. */
+enum woke watch_wait(struct watch *w, int fd, uint64_t until)
+{
+	if (w && !watch_ready(w)) {
+		w->cause = LEAVE_TERMINATED; /* no descriptors left: a wait that nothing could end is not begun */
+		return WOKE_LEAVE;
+	}
+	return wait_once(w, fd, until);
 }
