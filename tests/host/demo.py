@@ -39,6 +39,8 @@ class Terminal:
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
             line = line.replace("\r", "")
+            if not COLOR:
+                line = re.sub(r"\033\[[0-9;]*m", "", line)
             if line:
                 print(paint(PAINT[self.name], f"{self.name:>10} |"), line, flush=True)
 
@@ -91,12 +93,12 @@ def story(web, hub):
     before = nginx()
     narrate("alice may run this by sudoers; the rule nginx-restart says that one of team sre must agree.")
     alice.type("sudo systemctl restart nginx")
-    request = alice.sees(ID).group(0)
+    request = alice.sees(rf"jitctl cancel ({ID})\r\n").group(1)
 
     narrate("bob, on another machine, sees it and reads what he signs.")
-    bob.run("jitctl inbox")
+    bob.run("jitctl inbox --wait")
     bob.type(f"jitctl approve {request}")
-    bob.sees(r"(?i)\[y(es)?/n(o)?\]|yes")
+    bob.sees("type yes: ")
     bob.child.sendline("yes")
     bob.prompt()
     alice.prompt()
@@ -114,10 +116,11 @@ def story(web, hub):
     alice.prompt(timeout=work + 15)
     print(f"             (ended {time.monotonic() - granted:.0f} s after the approval)")
     must(alice.exit_status() != 0, "sleep outlived the grant")
+    root.run("journalctl --no-pager -o short-precise --no-hostname -u 'jit-expire@*' -u 'jit-*.scope'")
 
     narrate("The next sudo asks again. alice leaves with Ctrl-C, and withdraws what she asked for.")
     alice.type("sudo systemctl restart nginx")
-    second = alice.sees(ID).group(0)
+    second = alice.sees(rf"jitctl cancel ({ID})\r\n").group(1)
     must(second != request, "the grant was used after its end")
     alice.child.sendintr()
     alice.prompt()

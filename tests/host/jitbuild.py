@@ -5,6 +5,7 @@ what they were made from, so that ./check and ./demo build each of them once.
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -94,6 +95,7 @@ def customize(root):
     put("etc/resolv.conf", "")
 
 
+@functools.cache
 def base_root(suite="bookworm"):
     """A directory with a bootable Debian, built when there is none for this recipe.  Not to be written to."""
     what = "\n".join([suite, str(RECIPE), *USERS, *PACKAGES, *MASKED])
@@ -142,8 +144,9 @@ def in_package(name):
     return not name.startswith((".ci/", ".")) and name not in ("check", "demo")
 
 
+@functools.cache
 def debs(jobs=2):
-    """The packages of this tree as it stands, a list of paths.  Built without the tests, which ./check runs by itself."""
+    """The packages of this tree as it stands (when first asked for), a list of paths.  Built without the tests, which ./check runs by itself."""
     files = tree_files()
     digest = hashlib.sha256()
     for name in filter(in_package, files):

@@ -51,7 +51,7 @@ def answer(hub, verdict, request, user="bob", code=0):
     """Bob reads the request and types yes, as soon as it has reached him."""
     term = hub.login(user)
     term.sendline(f"jitctl inbox --wait --timeout 20s; jitctl {verdict} {request}; echo status=$?")
-    term.expect([r"\[y.*\]", r"(?i)yes"])
+    term.expect("type yes: ")
     term.sendline("yes")
     term.expect(r"status=(\d+)\r")
     assert int(term.match.group(1)) == code, term.before
