@@ -178,6 +178,25 @@ static void test_reserve(void **state)
 	}
 }
 
+/* What stands where the reserve should be is not touched, and nothing is granted without one. */
+static void test_reserve_is_no_file(void **state)
+{
+	CLEAN(close_ledger) struct ledger *l = NULL;
+	size_t len;
+
+	mkdir("ledger", 0700);
+	spill("precious", "gold", 4);
+	assert_int_equal(symlink("../precious", "ledger/reserve"), 0);
+	l = must_open("ledger");
+	ledger_tune(l, LEDGER_FILE_MAX, 0);
+	assert_int_equal(append(l, EV_GRANTED, "x"), -ELOOP);
+	assert_int_equal(append(l, EV_CLOSED, "x"), 0);
+	free(slurp("precious", &len));
+	assert_int_equal(len, 4);
+	unlink("ledger/reserve");
+	assert_int_equal(append(l, EV_GRANTED, "x"), 0);
+}
+
 static void test_reserve_is_tried_seldom(void **state)
 {
 	CLEAN(close_ledger) struct ledger *l = must_open("ledger");
@@ -311,6 +330,7 @@ int main(void)
 		T(test_sync_fails),
 		T(test_rotation_fails),
 		T(test_reserve),
+		T(test_reserve_is_no_file),
 		T(test_reserve_is_tried_seldom),
 		T(test_no_reserve_at_start),
 		T(test_file_size_limit),

@@ -507,6 +507,27 @@ static void test_broken_chain(void **state)
 	assert_int_equal(append(l, EV_REFUSED, "x"), 0);
 }
 
+/* Even where the last file is rubbish without an end, the records of an end find a place. */
+static void test_broken_beyond_reading(void **state)
+{
+	CLEAN(close_ledger) struct ledger *l = NULL;
+	CLEAN(free_p) char *rubbish = malloc(3 * LEDGER_LINE_MAX);
+
+	memset(rubbish, 'x', 3 * LEDGER_LINE_MAX);
+	mkdir("ledger", 0700);
+	spill(FIRST, rubbish, 3 * LEDGER_LINE_MAX);
+	l = must_open("ledger");
+	assert_true(ledger_broken(l, NULL));
+	assert_int_equal(append(l, EV_EXPIRED, "x"), 0);
+	l = ledger_close(l);
+	unlink("ledger/0000000000000002.jsonl");
+	assert_int_equal(mkdir("ledger/0000000000000003.jsonl", 0700), 0);
+	l = must_open("ledger");
+	assert_true(ledger_broken(l, NULL));
+	assert_int_equal(append(l, EV_EXPIRED, "x"), 0);
+	assert_int_equal(access("ledger/0000000000000004.jsonl", F_OK), 0);
+}
+
 /* Put right, the chain holds, with what was written meanwhile. */
 static void test_broken_chain_mended(void **state)
 {
@@ -584,6 +605,7 @@ int main(void)
 		T(test_torn_with_newline),
 		T(test_repair_later),
 		T(test_broken_chain),
+		T(test_broken_beyond_reading),
 		T(test_broken_chain_mended),
 		T(test_bounded_memory),
 	};

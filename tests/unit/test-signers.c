@@ -214,6 +214,26 @@ static void test_one_bad_line(void **state)
 	assert_non_null(strstr(w.text, "approvers:1:"));
 }
 
+static void test_too_many(void **state)
+{
+	CLEAN(free_p) char *text = NULL;
+	CLEAN(signers_done) struct signers s = { 0 };
+	struct why w;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	for (int i = 0; i < SIGNERS_MAX; i++)
+		fprintf(f, "p%d cert-authority," OPTION " %s\n", i, key_text[0]);
+	fflush(f);
+	assert_int_equal(signers_parse(text, len, "approvers", NS, &s, &w), 0);
+	assert_int_equal(s.n, SIGNERS_MAX);
+	signers_done(&s);
+	fprintf(f, "one-more " OPTION " %s\n", key_text[1]);
+	fclose(f);
+	assert_int_equal(signers_parse(text, len, "approvers", NS, &s, &w), -EINVAL);
+	assert_non_null(strstr(w.text, "approvers:4097: more than 4096"));
+}
+
 static void test_nul(void **state)
 {
 	CLEAN(free_p) char *text = expand("bob " OPTION " $0\n#x\n");
@@ -294,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_one_bad_line),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_times_agree),
 		cmocka_unit_test(test_keygen_agrees),

@@ -184,6 +184,7 @@ static void blob_refused(const struct soft_key *k, const struct soft_sign *how, 
 static void test_blob(void **state)
 {
 	const struct soft_sign good = { .message = MESSAGE, .flags = 1 };
+	static const struct blob no_key;
 	struct soft_sign how;
 
 #define SPOILED(...) (how = good, __VA_ARGS__, &how)
@@ -193,6 +194,7 @@ static void test_blob(void **state)
 		blob_refused(&sk[i], SPOILED(how.hash = "sha256"), "hash");
 		blob_refused(&sk[i], SPOILED(how.hash = ""), "hash");
 		blob_refused(&sk[i], SPOILED(how.reserved = "x"), "reserved");
+		blob_refused(&sk[i], SPOILED(how.public_blob = &no_key), "key is cut short");
 		blob_refused(&sk[i], SPOILED(how.ns = "a b"), "namespace");
 		blob_refused(&sk[i], SPOILED(how.ns = "a\nb"), "namespace");
 		blob_refused(&sk[i], SPOILED(how.trail_blob = "x"), "1 bytes follow the SSH");
@@ -582,6 +584,43 @@ static void test_certificate_refused(void **state)
 	}
 }
 
+/* What ssh-keygen would not even make: built by hand. */
+static void test_certificate_by_hand(void **state)
+{
+	static const struct {
+		const char *principal;
+		uint64_t after, before;
+		const char *word;
+	} rows[] = {
+		{ "bob", 5, 5, "never valid" },
+		{ "bob", 6, 5, "never valid" },
+		{ "", 0, 5, "plain name" },
+		{ "b\nb", 0, 5, "plain name" },
+		{ "bob", 0, 5, "the key is cut short" }, /* all is well but its CA */
+	};
+
+	for (size_t i = 0; i < ELEMENTS(rows); i++) {
+		struct blob cert = { 0 }, principals = { 0 };
+		uint8_t key[32] = { 1 };
+
+		blob_text(&principals, rows[i].principal);
+		blob_text(&cert, "sk-ssh-ed25519-cert-v01@openssh.com");
+		blob_text(&cert, "nonce");
+		blob_str(&cert, key, sizeof key);
+		blob_text(&cert, "ssh:");
+		blob_u64(&cert, 1);
+		blob_u32(&cert, 1);
+		blob_text(&cert, "id");
+		blob_blob(&cert, &principals);
+		blob_u64(&cert, rows[i].after);
+		blob_u64(&cert, rows[i].before);
+		for (int n = 0; n < 5; n++) /* critical, extensions, reserved, CA, signature */
+			blob_text(&cert, "");
+		blob_refused(&sk[0], &(struct soft_sign){ .message = MESSAGE, .flags = 1, .public_blob = &cert },
+			rows[i].word);
+	}
+}
+
 static void certificate_blob(const char *name, struct blob *ret)
 {
 	CLEAN(free_p) char *text = NULL;
@@ -683,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_certificate),
 		cmocka_unit_test(test_certificate_forever),
 		cmocka_unit_test(test_certificate_refused),
+		cmocka_unit_test(test_certificate_by_hand),
 		cmocka_unit_test(test_certificate_of_security_key),
 		cmocka_unit_test(test_certificate_mutations),
 	};
