@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +44,44 @@ static bool at_end(const char *at)
 	return !at[strspn(at, " \t")];
 }
 
+/* The path by which the same file goes where /usr is merged: "/bin/ls" for "/usr/bin/ls" and the other way round; NULL
+ * when there is none.  BUF is at least strlen(path) + 5 long. */
+static const char *other_spelling(const char *path, char *buf)
+{
+	static const char *const merged[] = { "/bin/", "/sbin/", "/lib/", "/lib64/" };
+
+	for (size_t i = 0; i < ELEMENTS(merged); i++) {
+		size_t len = strlen(merged[i]);
+
+		if (strncmp(path, "/usr", 4) == 0 && strncmp(path + 4, merged[i], len) == 0)
+			return path + 4;
+		if (strncmp(path, merged[i], len) == 0) {
+			memcpy(buf, "/usr", 4);
+			strcpy(buf + 4, path);
+			return buf;
+		}
+	}
+	return NULL;
+}
+
+static bool binary_match(const char *word, size_t len, const char *binary)
+{
+	char buf[PATH_MAX + 5];
+	const char *other;
+
+	if (glob_match(word, len, binary))
+		return true;
+	other = strlen(binary) < PATH_MAX ? other_spelling(binary, buf) : NULL;
+	return other && glob_match(word, len, other);
+}
+
 bool policy_command_match(const char *pattern, const char *binary, const char *const *argv, size_t argc)
 {
 	const char *word;
 	size_t len = 0, i = 1;
 
 	word = command_word(&pattern, &len);
-	if (!word || !binary || !glob_match(word, len, binary))
+	if (!word || !binary || !binary_match(word, len, binary))
 		return false;
 	while ((word = command_word(&pattern, &len))) {
 		if (len == 1 && word[0] == '*' && at_end(pattern))
@@ -182,10 +214,30 @@ static bool is_sudo(const struct facts *f)
 	return !known(f->service) || strcmp(f->service, "sudo") == 0 || strcmp(f->service, "sudo-i") == 0;
 }
 
+/* Absolute, without empty parts, "." and "..": else the same file would have other names that no pattern foresees. */
+static bool is_resolved(const char *path)
+{
+	if (path[0] != '/')
+		return false;
+	while (*path) {
+		size_t len = strcspn(++path, "/");
+
+		if (len == 0 || (path[0] == '.' && (len == 1 || (len == 2 && path[1] == '.'))))
+			return false;
+		path += len;
+	}
+	return true;
+}
+
+static bool binary_known(const struct facts *f)
+{
+	return known(f->binary) && (is_resolved(f->binary) || strcmp(f->binary, "sudoedit") == 0);
+}
+
 /* A login has no command.  sudo always has one, if only a shell; when nothing came with it, it is unknown. */
 static bool command_known(const struct facts *f)
 {
-	return known(f->binary) || (f->argc == 0 && !is_sudo(f));
+	return binary_known(f) || (!f->binary && f->argc == 0 && !is_sudo(f));
 }
 
 static enum match match_Command(const struct rule *r, const struct facts *f, struct why *w)
@@ -196,13 +248,14 @@ static enum match match_Command(const struct rule *r, const struct facts *f, str
 		return MATCH_YES;
 	join(r->command, " | ", wanted, sizeof(wanted));
 	if (!command_known(f)) {
-		why(w, 0, "command cannot be compared with %s: it is unknown", wanted);
+		why(w, 0, "command cannot be compared with %s: %s", wanted,
+			known(f->binary) ? "its path is not resolved" : "it is unknown");
 		return MATCH_UNKNOWN;
 	}
-	for (size_t i = 0; known(f->binary) && r->command[i]; i++)
+	for (size_t i = 0; f->binary && r->command[i]; i++)
 		if (policy_command_match(r->command[i], f->binary, f->argv, f->argc))
 			return MATCH_YES;
-	if (known(f->binary))
+	if (f->binary)
 		why(w, 0, "command %s with %zu argument%s is not %s", f->binary, f->argc ? f->argc - 1 : 0,
 			f->argc == 2 ? "" : "s", wanted);
 	else
@@ -250,7 +303,7 @@ static bool fit_for_allow(const struct facts *f, struct why *w)
 		missing = "user";
 	else if (!known(f->target))
 		missing = "target";
-	else if (is_sudo(f) && !known(f->binary))
+	else if (is_sudo(f) && !binary_known(f))
 		missing = "command"; /* su's is words for a shell: only a rule with Command= needs to know it */
 	if (missing)
 		why(w, 0, "the %s is unknown", missing);

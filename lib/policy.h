@@ -83,7 +83,7 @@ struct facts {
 	const char *user;             /* the requester's account name */
 	const char *const *groups;    /* NULL-terminated names; NULL: could not be learned */
 	const char *target;           /* NULL: unknown */
-	const char *binary;           /* resolved path, or "sudoedit"; NULL: unknown (words for a shell are, too), or there is
+	const char *binary;           /* resolved path (any other is as good as unknown), or "sudoedit"; NULL: unknown (words for a shell are, too), or there is
 					 no command (argc 0 and service neither sudo nor sudo-i: a login) */
 	const char *const *argv;      /* argv[0] is the command as typed; NULL-terminated */
 	size_t argc;
@@ -112,6 +112,6 @@ bool policy_unknown_words(const struct policy *p, const struct facts *f, const s
 
 /* PATTERN is words split at blanks ("\ " keeps a blank): the first is globbed against the resolved binary, each other
  * against one argument (fnmatch, FNM_PATHNAME | FNM_PERIOD: no '*' or '?' spans a '/', or a dot that begins a name, so
- * neither ".."); a last word "*" matches any further arguments, none included; without it the count must agree.  So no blank
- * within an argument can shift a match. */
+ * neither ".."); a last word "*" matches any further arguments, none included; without it the count must agree.  So no
+ * blank within an argument can shift a match.  /bin, /sbin, /lib and /lib64 are those below /usr. */
 bool policy_command_match(const char *pattern, const char *binary, const char *const *argv, size_t argc);

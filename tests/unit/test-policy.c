@@ -49,6 +49,16 @@ static const struct {
 	{ "/opt/a\\*b", "/opt/a*b", "x", true },
 	{ "/opt/a\\*b", "/opt/axb", "x", false },
 
+	/* Where /usr is merged a file has two names. */
+	{ "/usr/bin/id", "/bin/id", "id", true },
+	{ "/bin/id", "/usr/bin/id", "id", true },
+	{ "/usr/sbin/ip *", "/sbin/ip", "ip|a", true },
+	{ "/bin/id", "/usr/local/bin/id", "id", false },
+	{ "/usr/local/bin/id", "/local/bin/id", "id", false },
+	{ "/usr/bin/id", "/usr/usr/bin/id", "id", false },
+	{ "/usr/bin/id", "/binid", "id", false },
+	{ "/usr/opt/id", "/opt/id", "id", false },
+
 	/* Without a last "*" the number of arguments is part of it. */
 	{ "/bin/ls", "/bin/ls", "ls|-l", false },
 	{ "/bin/ls", "/bin/ls", "ls|", false },
@@ -279,6 +289,17 @@ static const struct {
 	{ HOST_APPROVE, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root - id", "deny a" },
 	{ HOST_APPROVE, R("a", "Service=su\n" DENY), "- alice root /bin/id id", "deny a" },
 
+	/* A path that is not resolved is no name that a deny could foresee. */
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root /usr/bin/./rm rm", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root /bin//rm rm", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root /bin/x/../rm rm", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root rm rm", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root /bin/ls ls", "allow Default" },
+	{ HOST_ALLOW, "", "sudo alice root /bin/../ls ls", "unknown" },
+	{ HOST_DENY, R("a", ALLOW), "sudo alice root /bin/ ls", "deny Default" },
+	{ HOST_DENY, R("a", ALLOW), "sudo alice root /bin/.../..x ls", "allow a" },
+	{ HOST_DENY, R("a", ALLOW), "sudo alice root sudoedit sudoedit|/etc/motd", "allow a" },
+
 	/* An approve does not match on an unknown user, group or command; nor on an unknown target, when it asks for one. */
 	{ HOST_DENY, R("a", APPROVE), "sudo alice - /bin/id id", "approve a" },
 	{ HOST_DENY, R("a", "Target=root\n" APPROVE), "sudo alice - /bin/id id", "deny Default" },
@@ -361,6 +382,8 @@ static const struct {
 	{ "Command=/bin/ls\n" ALLOW, "sudo alice root /bin/ls ls|-l", "command /bin/ls with 1 argument is not /bin/ls" },
 	{ "Command=/bin/ls\n" ALLOW, "sshd alice alice - -", "there is no command, so not /bin/ls" },
 	{ "Command=/bin/ls\n" ALLOW, "sudo alice root - ls", "command cannot be compared with /bin/ls: it is unknown" },
+	{ "Command=/bin/ls\n" ALLOW, "sudo alice root /bin/../ls ls",
+		"command cannot be compared with /bin/ls: its path is not resolved" },
 	{ ALLOW, "sudo alice - /bin/id id", "the target is unknown" },
 	{ ALLOW, "sudo alice root - id", "the command is unknown" },
 	{ ALLOW, "sudo alice root /bin/id id marked",
