@@ -91,6 +91,24 @@ static int take_line(struct call *c, const char *const *args, size_t n)
 	return 0;
 }
 
+/* The first LEN bytes of SUDO_COMMAND as an absolute path: sudo leaves "./x" as it was typed.  Rules take a path with "." or
+ * ".." in it for unknown. */
+static char *absolute_path(const struct call *c, size_t len)
+{
+	const char *path = c->command;
+	char *joined;
+
+	if (path[0] == '/')
+		return strndup(path, len);
+	while (len > 2 && path[0] == '.' && path[1] == '/') {
+		path += 2;
+		len -= 2;
+	}
+	if (!c->cwd || asprintf(&joined, "%s/%.*s", strcmp(c->cwd, "/") ? c->cwd : "", (int)len, path) < 0)
+		return NULL;
+	return joined;
+}
+
 /* The resolved path: SUDO_COMMAND without the arguments that we know from the command line.  A disagreement between the two is
  * a mark; so is a cut. */
 static int resolve_binary(struct call *c)
@@ -119,10 +137,7 @@ static int resolve_binary(struct call *c)
 			return call_mark(c, "disagreement", true);
 		path_len = have - total;
 	}
-	if (c->command[0] == '/')
-		c->binary = strndup(c->command, path_len);
-	else if (!c->cwd || asprintf(&c->binary, "%s/%.*s", c->cwd, (int)path_len, c->command) < 0)
-		c->binary = NULL;
+	c->binary = absolute_path(c, path_len);
 	return c->binary ? 0 : call_mark(c, "disagreement", true);
 }
 
@@ -148,6 +163,22 @@ static int shell_argv(struct call *c)
 		call_mark(c, "cut", true);
 	words[2] = c->command + path + 4;
 	return take_argv(c, words, 3);
+}
+
+/* argv[0] is "sudoedit", so that the files are arguments as those of any command are. */
+static int edit_call(struct call *c, const struct host_command *hc, const char *const *args)
+{
+	const char *words[GATE_FIELDS + 1] = { "sudoedit" };
+	size_t n = 0;
+
+	while (n < hc->words && n < GATE_FIELDS) {
+		words[n + 1] = args[hc->command + n];
+		n++;
+	}
+	c->binary = strdup("sudoedit");
+	if (!c->binary || call_mark(c, "edit", false) < 0)
+		return -ENOMEM;
+	return hc->recognised ? take_argv(c, words, n + 1) : take_argv(c, (const char *const *)&c->command, 1);
 }
 
 static int sudo_call(struct call *c, const char *const *args, size_t n)
@@ -178,14 +209,8 @@ static int sudo_call(struct call *c, const char *const *args, size_t n)
 		r = call_mark(c, "environment", true);
 	if (!c->command || r < 0)
 		return r < 0 ? r : call_mark(c, "disagreement", true);
-	if (edit) {
-		const char *one = c->command;
-
-		r = call_mark(c, "edit", false);
-		c->binary = strdup("sudoedit");
-		return r < 0 || !c->binary ? -ENOMEM : take_argv(c, hc.recognised ? args + hc.command : &one,
-			hc.recognised ? n - hc.command : 1);
-	}
+	if (edit)
+		return edit_call(c, &hc, args);
 	if (hc.shell || hc.login) {
 		r = call_mark(c, hc.login ? "login-shell" : "shell", false);
 		return r < 0 ? r : shell_argv(c);
