@@ -145,7 +145,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 
 	if (j->late)
 		result = -ETIMEDOUT;
-	else if (si->si_code != CLD_EXITED || si->si_status >= 126)
+	else if (si->si_code != CLD_EXITED || si->si_status == 126 || si->si_status == 127)
 		result = -EIO;
 	else if (si->si_status == 0)
 		result = 0;
