@@ -208,8 +208,9 @@ static struct json_object *call_record(const struct client *c, const char *rule,
 	return NULL;
 }
 
-static void deny(struct client *c, const struct verdict *v)
+static void deny(struct client *c, const struct facts *facts, const struct verdict *v)
 {
+	struct why unknown;
 	const char *rule = v->rule ? v->rule->name : "Default";
 	const char *words = v->rule && v->rule->message ? v->rule->message : "";
 	struct json_object *o = call_record(c, rule, words);
@@ -217,7 +218,9 @@ static void deny(struct client *c, const struct verdict *v)
 	if (o)
 		json_add_str(o, "by", "rule");
 	record(c->jitd, EV_DENIED, NULL, o, NULL);
-	if (v->rule)
+	if (policy_unknown_words(c->jitd->policy, facts, v, &unknown))
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "the call %s", unknown.text);
+	else if (v->rule)
 		client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied by the rule '%s'%s%s", rule, *words ? ": " : "", words);
 	else
 		client_verdict(c, GATE_DENIED, NULL, NULL, false, "denied: no rule of this host covers it (ask ahead or ask your "
@@ -462,7 +465,7 @@ void account_judge(struct client *c)
 	case DECISION_DENY:
 		break;
 	}
-	deny(c, &v);
+	deny(c, &facts, &v);
 }
 
 void account_begin(struct client *c, const struct gate_in *in)

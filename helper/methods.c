@@ -296,6 +296,8 @@ static void explain_rules(struct json_object *o, const struct policy *p, const s
 
 		json_add_str(o, "need", need_format(&v.rule->need, need, sizeof(need)));
 	}
+	if (policy_unknown_words(p, f, &v, &w))
+		json_add_str(o, "unknown", w.text);
 	json_add(o, "passed_over", list);
 }
 
