@@ -93,7 +93,7 @@ static void run(const struct child_plan *p, pid_t parent)
 		execve(p->argv[0], p->argv, p->envp);
 		what = p->argv[0];
 	}
-	dprintf(2, "%s: %s", what, strerror(errno));
+	dprintf(2, "%s: %s\n", what, strerror(errno));
 	_exit(CHILD_FAILED);
 }
 

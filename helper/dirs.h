@@ -1,4 +1,4 @@
-/* Where the helper's parts look: the places of lib/paths.h, in one variable so that a test can look elsewhere. */
+/* Where the helper's parts look: the places and names of lib/paths.h, in one variable so that a test can say others. */
 #pragma once
 
 struct dirs {
@@ -7,6 +7,8 @@ struct dirs {
 	const char *grants;  /* JIT_GRANTS */
 	const char *notes;   /* JIT_NOTES */
 	const char *worker;  /* the program jit-worker */
+	const char *keygen;  /* ssh-keygen */
+	const char *verify_user; /* JIT_VERIFY_USER */
 	const char *cgroup;  /* the unified hierarchy; NULL: found by cgroup_root() */
 	const char *private_bus; /* PID 1's own socket, an sd-bus address */
 };

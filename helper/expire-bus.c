@@ -52,7 +52,7 @@ static int next_way(struct expire_bus *b)
 		log_warning("%s: %s", b->via == VIA_BUS ? "system bus" : dirs.private_bus, strerror(-r));
 	}
 	b->bus = sd_bus_close_unref(b->bus);
-	b->via = VIA_NONE + 3;
+	b->via = VIA_PRIVATE; /* there is nothing behind it */
 	return -ENOTCONN;
 }
 
@@ -114,7 +114,7 @@ void expire_stop_timers(struct expire_bus *b, const char *unit)
 	const char *name;
 	int r;
 
-	if (!b->bus)
+	if (!b->bus && next_way(b) < 0)
 		return;
 	snprintf(first, sizeof(first), "jit-expire@%s.timer", unit);
 	snprintf(others, sizeof(others), "jit-expire@%s-*.timer", unit);

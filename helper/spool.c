@@ -36,6 +36,9 @@ static int outbox_write(const char *name, const char *type, const char *document
 	gid_t gid = (gid_t)-1;
 	size_t len;
 
+	/* The document stands in it whole, so what is too long cannot fit. */
+	if (strlen(document) >= ENVELOPE_MAX)
+		return -EFBIG;
 	text = envelope_format(type, document, signature);
 	if (!text)
 		return -ENOMEM;

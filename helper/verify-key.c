@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "helper/child.h"
+#include "helper/dirs.h"
 #include "helper/verify.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -52,7 +53,7 @@ static int keygen(char *const argv[], char **ret, size_t *ret_len, struct why *w
 /* The public half beside the private one, from the private one. */
 static int write_public(const char *keypath, struct why *w)
 {
-	char *const argv[] = { ARG(SSH_KEYGEN), ARG("-y"), ARG("-P"), ARG(""), ARG("-f"), ARG(keypath), NULL };
+	char *const argv[] = { ARG(dirs.keygen), ARG("-y"), ARG("-P"), ARG(""), ARG("-f"), ARG(keypath), NULL };
 	const char *slash = strrchr(keypath, '/'), *base = slash ? slash + 1 : keypath;
 	CLEAN(free_p) char *text = NULL, *dir = NULL;
 	CLEAN(close_p) int fd = -1;
@@ -85,7 +86,7 @@ static int make_key(const char *keypath, const char *comment, struct why *w)
 
 	if (asprintf(&tmp, "%s.tmp", keypath) < 0 || asprintf(&tmp_public, "%s.tmp.pub", keypath) < 0)
 		return why(w, -ENOMEM, "out of memory");
-	char *const argv[] = { ARG(SSH_KEYGEN), ARG("-q"), ARG("-t"), ARG("ed25519"), ARG("-N"), ARG(""), ARG("-C"),
+	char *const argv[] = { ARG(dirs.keygen), ARG("-q"), ARG("-t"), ARG("ed25519"), ARG("-N"), ARG(""), ARG("-C"),
 		ARG(comment), ARG("-f"), tmp, NULL };
 	unlink(tmp);
 	unlink(tmp_public);

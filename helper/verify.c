@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "helper/child.h"
+#include "helper/dirs.h"
 #include "helper/verify.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/log.h"
-#include "lib/paths.h"
 #include "lib/sshsig.h"
 #include "lib/text.h"
 
@@ -92,7 +92,7 @@ static int verify_user(uid_t *uid, gid_t *gid)
 	if (!f)
 		return -errno;
 	while ((pw = fgetpwent(f)))
-		if (strcmp(pw->pw_name, JIT_VERIFY_USER) == 0 && pw->pw_uid != 0) {
+		if (strcmp(pw->pw_name, dirs.verify_user) == 0 && pw->pw_uid != 0) {
 			*uid = pw->pw_uid;
 			*gid = pw->pw_gid;
 			return 0;
@@ -175,6 +175,8 @@ static void run_over(struct run *r, int result, const char *text)
 	if (v->waiting)
 		wake(v);
 	if (r->pid > 0) {
+		/* A process is watched once: ours goes first. */
+		r->end = sd_event_source_disable_unref(r->end);
 		child_abandon(v->event, r->pid, r->pidfd);
 		r->pid = 0;
 		r->pidfd = -1;
@@ -244,9 +246,9 @@ static int on_clock(sd_event_source *s, uint64_t usec, void *userdata)
 
 static int run_start(struct run *r)
 {
-	char *const verify[] = { ARG(SSH_KEYGEN), ARG("-Y"), ARG("verify"), ARG("-f"), ARG("/proc/self/fd/3"),
+	char *const verify[] = { ARG(dirs.keygen), ARG("-Y"), ARG("verify"), ARG("-f"), ARG("/proc/self/fd/3"),
 		ARG("-I"), r->principal, ARG("-n"), r->ns, ARG("-s"), ARG("/proc/self/fd/4"), NULL };
-	char *const sign[] = { ARG(SSH_KEYGEN), ARG("-q"), ARG("-Y"), ARG("sign"), ARG("-f"), ARG("/proc/self/fd/3"),
+	char *const sign[] = { ARG(dirs.keygen), ARG("-q"), ARG("-Y"), ARG("sign"), ARG("-f"), ARG("/proc/self/fd/3"),
 		ARG("-n"), r->ns, NULL };
 	char *const envp[] = { NULL };
 	struct child_plan p = { .argv = r->sign ? sign : verify, .envp = envp, .confined = true, .cpu_seconds = 2,
@@ -293,7 +295,7 @@ static int on_wake(sd_event_source *s, void *userdata)
 	if (e >= 0)
 		return 0;
 	if (e == -ESRCH)
-		why(&w, e, "the system user %s does not exist", JIT_VERIFY_USER);
+		why(&w, e, "the system user %s does not exist", dirs.verify_user);
 	else
 		why(&w, e, "ssh-keygen cannot be run: %s", strerror(-e));
 	log_error("%s", w.text);

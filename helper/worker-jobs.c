@@ -291,20 +291,20 @@ static bool terminal_device(const struct stat *st)
 		(n == TTY_MAJOR || (n >= PTS_MAJOR_FIRST && n <= PTS_MAJOR_LAST));
 }
 
-/* A terminal in raw mode does not make the carriage return itself. */
+/* A terminal in raw mode does not make the carriage return itself.  One write, so that nothing comes in between. */
 static int terminal_write(int fd, const char *text)
 {
-	while (*text) {
-		size_t len = strcspn(text, "\n");
+	CLEAN(free_p) char *out = malloc(2 * strlen(text) + 1);
+	size_t n = 0;
 
-		if (len > 0 && write(fd, text, len) < 0)
-			return -errno;
-		text += len;
-		if (*text == '\n' && write(fd, "\r\n", 2) < 0)
-			return -errno;
-		text += *text == '\n';
+	if (!out)
+		return -ENOMEM;
+	for (; *text; text++) {
+		if (*text == '\n')
+			out[n++] = '\r';
+		out[n++] = *text;
 	}
-	return 0;
+	return write(fd, out, n) < 0 ? -errno : 0;
 }
 
 int job_terminal(const struct json_object *q, struct json_object *a)

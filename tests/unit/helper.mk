@@ -2,3 +2,22 @@
 check_PROGRAMS += tests/host/units-probe
 tests_host_units_probe_SOURCES = tests/host/units-probe.c
 tests_host_units_probe_LDADD = helper/libhands.la
+
+if CMOCKA
+hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-verify tests/unit/test-expire
+check_PROGRAMS += $(hands_tests)
+TESTS += $(hands_tests)
+endif
+
+hands_common = tests/unit/hands.h tests/unit/hands.c
+hands_libs = helper/libhands.la $(CMOCKA_LIBS)
+tests_unit_test_spool_SOURCES = tests/unit/test-spool.c $(hands_common)
+tests_unit_test_spool_LDADD = $(hands_libs)
+tests_unit_test_worker_SOURCES = tests/unit/test-worker.c $(hands_common)
+tests_unit_test_worker_CPPFLAGS = $(AM_CPPFLAGS) -DBUILDDIR='"$(abs_builddir)"'
+tests_unit_test_worker_LDADD = $(hands_libs)
+tests_unit_test_worker_DEPENDENCIES = helper/libhands.la helper/jit-worker
+tests_unit_test_verify_SOURCES = tests/unit/test-verify.c $(hands_common)
+tests_unit_test_verify_LDADD = $(hands_libs)
+tests_unit_test_expire_SOURCES = tests/unit/test-expire.c $(hands_common)
+tests_unit_test_expire_LDADD = $(hands_libs)

@@ -1,0 +1,348 @@
+#include "tests/unit/hands.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/wait.h>
+
+#include "helper/child.h"
+#include "helper/dirs.h"
+#include "helper/worker.h"
+#include "lib/cleanup.h"
+#include "lib/clock.h"
+
+static struct worker *worker;
+
+/* The last answer of any kind. */
+static struct {
+	bool came;
+	unsigned n;
+	int result;
+	uid_t uid;
+	char text[512], digest[SHA256_HEX + 1];
+	uint64_t ino, size;
+	unsigned groups;
+	bool groups_known;
+} got;
+
+static int setup(void **state)
+{
+	hands_setup(state);
+	memset(&got, 0, sizeof(got));
+	dirs.worker = BUILDDIR "/helper/jit-worker";
+	return worker_new(hands_event, &worker);
+}
+
+static int teardown(void **state)
+{
+	worker = worker_free(worker);
+	/* What was killed is reaped by the loop. */
+	for (int i = 0; i < 100 && child_abandoned() > 0; i++)
+		sd_event_run(hands_event, 100000);
+	assert_int_equal(child_abandoned(), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie */
+	return hands_teardown(state);
+}
+
+static void took(int result)
+{
+	got.came = true;
+	got.n++;
+	got.result = result;
+}
+
+static void on_account(int result, uid_t uid, void *userdata)
+{
+	took(result);
+	got.uid = uid;
+}
+
+static void on_identity(int result, const struct worker_identity *id, void *userdata)
+{
+	took(result);
+	assert_true((result == 0) == (id != NULL));
+	if (!id)
+		return;
+	snprintf(got.text, sizeof(got.text), "%s", id->name);
+	got.groups_known = id->groups != NULL;
+	for (got.groups = 0; id->groups && id->groups[got.groups]; got.groups++)
+		;
+}
+
+static void on_file(int result, const struct worker_file *f, void *userdata)
+{
+	took(result);
+	assert_true((result == 0) == (f != NULL));
+	if (!f)
+		return;
+	memcpy(got.digest, f->sha256, sizeof(got.digest));
+	snprintf(got.text, sizeof(got.text), "%s", f->interpreter ? f->interpreter : "");
+	got.ino = f->ino;
+	got.size = f->size;
+}
+
+static void on_path(int result, const char *path, void *userdata)
+{
+	took(result);
+	snprintf(got.text, sizeof(got.text), "%s", path ? path : "");
+}
+
+static int answer(int ticket)
+{
+	assert_true(ticket > 0);
+	assert_false(got.came);
+	hands_until(&got.came);
+	got.came = false;
+	return got.result;
+}
+
+static void test_identity(void **state)
+{
+	struct passwd *pw = getpwuid(getuid());
+	gid_t gids[256];
+	int n = 256;
+
+	assert_non_null(pw);
+	assert_true(getgrouplist(pw->pw_name, pw->pw_gid, gids, &n) > 0);
+	assert_int_equal(answer(worker_identity(worker, getuid(), on_identity, NULL)), 0);
+	assert_string_equal(got.text, pw->pw_name);
+	assert_true(got.groups_known);
+	assert_int_equal(got.groups, n);
+	assert_int_equal(answer(worker_identity(worker, 3999999999U, on_identity, NULL)), -ENOENT);
+}
+
+static void test_account(void **state)
+{
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+	assert_int_equal(got.uid, 0);
+	assert_int_equal(answer(worker_account(worker, "no such account", on_account, NULL)), -ENOENT);
+	assert_int_equal(answer(worker_account(worker, "", on_account, NULL)), -EINVAL);
+}
+
+static void test_file(void **state)
+{
+	struct stat st;
+
+	hands_write(hands_path("script"), "#! /bin/sh -e\nabc", 17, 0755);
+	hands_write(hands_path("abc"), "abc", 3, 0644);
+	assert_int_equal(symlink(hands_path("abc"), hands_path("link")), 0);
+	assert_int_equal(answer(worker_file(worker, hands_path("abc"), on_file, NULL)), 0);
+	assert_string_equal(got.digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_string_equal(got.text, "");
+	assert_int_equal(stat(hands_path("abc"), &st), 0);
+	assert_int_equal(got.ino, st.st_ino);
+	assert_int_equal(got.size, 3);
+	assert_int_equal(answer(worker_file(worker, hands_path("link"), on_file, NULL)), 0);
+	assert_int_equal(got.ino, st.st_ino);
+	assert_int_equal(answer(worker_file(worker, hands_path("script"), on_file, NULL)), 0);
+	assert_string_equal(got.text, "/bin/sh");
+}
+
+static void test_file_refuses(void **state)
+{
+	int fd;
+
+	assert_int_equal(mkfifo(hands_path("fifo"), 0666), 0);
+	fd = open(hands_path("huge"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(ftruncate(fd, 256 * 1024 * 1024 + 1), 0);
+	close(fd);
+	assert_int_equal(worker_file(worker, "abc", on_file, NULL), -EINVAL);
+	assert_int_equal(answer(worker_file(worker, hands_path("fifo"), on_file, NULL)), -EINVAL);
+	assert_int_equal(answer(worker_file(worker, hands_path("huge"), on_file, NULL)), -EFBIG);
+	assert_int_equal(answer(worker_file(worker, hands_dir, on_file, NULL)), -EISDIR);
+	assert_int_equal(answer(worker_file(worker, hands_path("none"), on_file, NULL)), -ENOENT);
+	assert_int_equal(answer(worker_file(worker, "/dev/zero", on_file, NULL)), -EINVAL);
+}
+
+static int lookup(const char *name, const char *cwd)
+{
+	char first[300], second[300];
+	const char *search[] = { first, "relative", second, NULL };
+
+	snprintf(first, sizeof(first), "%s/one", hands_dir);
+	snprintf(second, sizeof(second), "%s/two/", hands_dir);
+	return answer(worker_lookup(worker, name, cwd, search, on_path, NULL));
+}
+
+static void test_lookup(void **state)
+{
+	assert_int_equal(mkdir(hands_path("one"), 0755), 0);
+	assert_int_equal(mkdir(hands_path("two"), 0755), 0);
+	assert_int_equal(mkdir(hands_path("one/dir"), 0755), 0);
+	hands_write(hands_path("one/plain"), "x", 1, 0644);
+	hands_write(hands_path("two/plain"), "x", 1, 0755);
+	hands_write(hands_path("two/dir"), "x", 1, 0755);
+	assert_int_equal(lookup("plain", NULL), 0);
+	assert_string_equal(got.text, hands_path("two/plain"));
+	assert_int_equal(lookup("dir", NULL), 0);
+	assert_string_equal(got.text, hands_path("two/dir"));
+	assert_int_equal(lookup("nothing", NULL), -ENOENT);
+	assert_int_equal(lookup("./plain", hands_path("two")), 0);
+	assert_string_equal(got.text, hands_path("two/plain"));
+	assert_int_equal(lookup("two/plain", hands_dir), 0);
+	assert_string_equal(got.text, hands_path("two/plain"));
+	assert_int_equal(lookup("./plain", hands_path("one")), -EACCES);
+	assert_int_equal(lookup("./plain", "one"), -EINVAL);
+	assert_int_equal(lookup("./plain", NULL), -EINVAL);
+	assert_int_equal(lookup(hands_path("two/plain"), NULL), 0);
+	assert_string_equal(got.text, hands_path("two/plain"));
+	assert_int_equal(lookup("", NULL), -EINVAL);
+}
+
+/* Names are bytes. */
+static void test_lookup_bytes(void **state)
+{
+	assert_int_equal(mkdir(hands_path("one"), 0755), 0);
+	hands_write(hands_path("one/\xff\xfe"), "x", 1, 0755);
+	assert_int_equal(lookup("\xff\xfe", NULL), 0);
+	assert_string_equal(got.text, hands_path("one/\xff\xfe"));
+}
+
+static void test_cancel(void **state)
+{
+	int first = worker_identity(worker, 0, on_identity, NULL);
+	int second = worker_account(worker, "root", on_account, NULL);
+	int third = worker_identity(worker, 0, on_identity, NULL);
+
+	assert_true(first > 0 && second > 0 && third > 0 && first != second);
+	worker_cancel(worker, first);
+	worker_cancel(worker, third);
+	worker_cancel(worker, 123456);
+	hands_until(&got.came);
+	assert_int_equal(got.uid, 0);
+	got.came = false;
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+	assert_int_equal(got.n, 2);
+}
+
+static void test_queue(void **state)
+{
+	for (int i = 0; i < WORKER_QUEUE; i++)
+		assert_true(worker_account(worker, "root", on_account, NULL) > 0);
+	assert_int_equal(worker_account(worker, "root", on_account, NULL), -EAGAIN);
+	while (got.n < WORKER_QUEUE) {
+		got.came = false;
+		hands_until(&got.came);
+		assert_int_equal(got.result, 0);
+	}
+}
+
+static void fake_worker(const char *script)
+{
+	static char path[300];
+
+	snprintf(path, sizeof(path), "%s/fake", hands_dir);
+	hands_write(path, script, strlen(script), 0755);
+	dirs.worker = path;
+}
+
+/* The late one is replaced; its job fails, the one behind it is done by the next. */
+static void test_late(void **state)
+{
+	uint64_t begin = clock_mono();
+	int second;
+
+	fake_worker("#!/bin/sh\nexec sleep 1000\n");
+	assert_true(worker_account(worker, "root", on_account, NULL) > 0);
+	second = worker_account(worker, "root", on_account, NULL);
+	assert_true(sd_event_run(hands_event, 0) >= 0);
+	dirs.worker = BUILDDIR "/helper/jit-worker";
+	hands_until(&got.came);
+	assert_int_equal(got.result, -ETIMEDOUT);
+	assert_true(clock_mono() - begin >= WORKER_TIMEOUT_USEC);
+	got.came = false;
+	assert_int_equal(answer(second), 0);
+	assert_int_equal(got.n, 2);
+}
+
+static void test_dies(void **state)
+{
+	fake_worker("#!/bin/sh\nexit 0\n");
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), -EIO);
+	assert_int_equal(got.uid, (uid_t)-1);
+	dirs.worker = BUILDDIR "/helper/jit-worker";
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+}
+
+static void test_not_there(void **state)
+{
+	dirs.worker = "/nonexistent/jit-worker";
+	assert_int_equal(answer(worker_identity(worker, 0, on_identity, NULL)), -EIO);
+}
+
+static void test_nonsense(void **state)
+{
+	fake_worker("#!/bin/sh\necho nonsense >&3\nexec sleep 1000\n");
+	assert_int_equal(answer(worker_file(worker, "/bin/sh", on_file, NULL)), -EIO);
+	fake_worker("#!/bin/sh\necho '{\"n\":77,\"errno\":0}' >&3\nexec sleep 1000\n");
+	assert_int_equal(answer(worker_file(worker, "/bin/sh", on_file, NULL)), -EIO);
+}
+
+/* An answer with nothing in it is no answer. */
+static void test_empty_answers(void **state)
+{
+	fake_worker("#!/bin/sh\necho '{\"n\":1,\"errno\":0}' >&3\necho '{\"n\":2,\"errno\":0}' >&3\n"
+		"echo '{\"n\":3,\"errno\":0,\"groups\":[1]}' >&3\necho '{\"n\":4,\"errno\":0,\"uid\":4294967295}' >&3\n"
+		"exec sleep 1000\n");
+	assert_true(worker_file(worker, "/bin/sh", on_file, NULL) == 1);
+	assert_true(worker_lookup(worker, "sh", NULL, NULL, on_path, NULL) == 2);
+	assert_true(worker_identity(worker, 0, on_identity, NULL) == 3);
+	assert_true(worker_account(worker, "root", on_account, NULL) == 4);
+	while (got.n < 4) {
+		got.came = false;
+		hands_until(&got.came);
+		assert_int_equal(got.result, -EIO);
+	}
+}
+
+static void test_freed(void **state)
+{
+	fake_worker("#!/bin/sh\nexec sleep 1000\n");
+	assert_true(worker_account(worker, "root", on_account, NULL) > 0);
+	assert_true(sd_event_run(hands_event, 0) >= 0);
+	worker = worker_free(worker);
+	hands_idle();
+	assert_int_equal(got.n, 0);
+}
+
+static void test_terminal(void **state)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	char name[64], text[256] = "";
+	struct stat st;
+
+	assert_true(master >= 0);
+	assert_int_equal(grantpt(master), 0);
+	assert_int_equal(unlockpt(master), 0);
+	assert_int_equal(ptsname_r(master, name, sizeof(name)), 0);
+	assert_int_equal(stat(name, &st), 0);
+	/* Somebody else's terminal by now: nothing is written. */
+	assert_true(worker_terminal(worker, name, st.st_uid + 1, "not for you\n") > 0);
+	assert_true(worker_terminal(worker, "../etc/passwd", st.st_uid, "x") > 0);
+	assert_true(worker_terminal(worker, "pts/../ptmx", st.st_uid, "x") > 0);
+	assert_true(worker_terminal(worker, "null", st.st_uid, "x") > 0);
+	assert_true(worker_terminal(worker, name + strlen("/dev/"), st.st_uid, "ends soon\n") > 0);
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+	assert_true(read(master, text, sizeof(text) - 1) > 0);
+	/* The line discipline makes \r\n of the \n once more. */
+	assert_int_equal(strncmp(text, "ends soon\r", 10), 0);
+	close(master);
+}
+
+static void test_flush(void **state)
+{
+	assert_true(worker_flush_caches(worker) > 0);
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_identity), T(test_account), T(test_file), T(test_file_refuses), T(test_lookup), T(test_lookup_bytes),
+		T(test_cancel), T(test_queue), T(test_late), T(test_dies), T(test_not_there), T(test_nonsense),
+		T(test_empty_answers), T(test_freed), T(test_terminal), T(test_flush),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
