@@ -255,32 +255,48 @@ static void test_file_size_limit(void **state)
 	whole("ledger", n + 1, ledger_head(l));
 }
 
-/* In a child: a small tmpfs in a mount namespace of its own.  77: not permitted here. */
-static int full_disk(void)
+static bool map_id(const char *file, unsigned id)
 {
-	struct ledger *l;
-	unsigned n = 0, closed = 0;
-	uid_t uid = geteuid();
+	CLEAN(close_p) int fd = open(file, O_WRONLY | O_CLOEXEC);
 	char map[64];
-	int fd, r;
+
+	snprintf(map, sizeof map, "0 %u 1", id);
+	return fd >= 0 && write(fd, map, strlen(map)) > 0;
+}
+
+/* A mount namespace of one's own, also without root. */
+static bool own_mounts(void)
+{
+	CLEAN(close_p) int fd = -1;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 
 	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
-		return 77;
+		return false;
 	if (uid != 0) {
-		snprintf(map, sizeof map, "0 %u 1", uid);
-		fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, map, strlen(map)) < 0)
-			return 77;
-		close(fd);
+		fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "deny", 4) != 4 || !map_id("/proc/self/uid_map", uid) ||
+		    !map_id("/proc/self/gid_map", gid))
+			return false;
 	}
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* In a child: a small tmpfs that fills up.  77: not permitted here. */
+static int full_disk(void)
+{
+	unsigned n = 0, closed = 0;
+	struct ledger *l;
+	char block[64] = "";
+	int fd, r;
+
 	mkdir("disk", 0700);
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", "disk", "tmpfs", 0, "size=6m,mode=0700") < 0)
+	if (!own_mounts() || mount("tmpfs", "disk", "tmpfs", 0, "size=6m,mode=0700") < 0)
 		return 77;
 	l = must_open("disk/ledger");
 	ledger_tune(l, LEDGER_FILE_MAX, 0);
 	fd = open("disk/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	while (write(fd, map, sizeof map) > 0) /* somebody else fills the disk */
+	while (write(fd, block, sizeof block) > 0) /* somebody else fills the disk */
 		;
 	while ((r = append(l, EV_GRANTED, "some text")) == 0 && n < 100000)
 		n++;
