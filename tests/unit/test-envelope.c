@@ -8,7 +8,7 @@
 
 #define SIG "-----BEGIN SSH SIGNATURE-----\\nU1NIU0lH\\n-----END SSH SIGNATURE-----\\n"
 #define DOC "{\\\"v\\\":1,\\\"request\\\":\\\"K7QF-2M9X\\\",\\\"note\\\":\\\"caf\xc3\xa9\\\"}"
-#define DECISION "{\"v\":1,\"type\":\"decision\",\"document\":\"" DOC "\",\"signature\":\"" SIG "\"}"
+static const char decision[] = "{\"v\":1,\"type\":\"decision\",\"document\":\"" DOC "\",\"signature\":\"" SIG "\"}";
 
 static int parse(const char *bytes, size_t len, struct envelope *e, struct why *w)
 {
@@ -25,7 +25,7 @@ static void test_accepted(void **state)
 		const char *text, *type, *document;
 		bool is_signed;
 	} table[] = {
-		{ DECISION, "decision", "{\"v\":1,\"request\":\"K7QF-2M9X\",\"note\":\"caf\xc3\xa9\"}", true },
+		{ decision, "decision", "{\"v\":1,\"request\":\"K7QF-2M9X\",\"note\":\"caf\xc3\xa9\"}", true },
 		{ "{\"v\":1,\"type\":\"revoke\",\"document\":\"{}\",\"signature\":\"x\"}", "revoke", "{}", true },
 		{ "{\"v\":1,\"type\":\"receipt\",\"document\":\"{}\",\"signature\":\"x\"}", "receipt", "{}", true },
 		{ "{\"v\":1,\"type\":\"request\",\"document\":\"{}\"}", "request", "{}", false },
@@ -155,7 +155,7 @@ static void test_done(void **state)
 	struct envelope e = { 0 };
 
 	envelope_done(&e);
-	assert_int_equal(parse(DECISION, sizeof DECISION - 1, &e, NULL), 0);
+	assert_int_equal(parse(decision, sizeof decision - 1, &e, NULL), 0);
 	envelope_done(&e);
 	assert_true(!e.type && !e.document && !e.signature && e.document_len == 0);
 	envelope_done(&e);
@@ -196,7 +196,7 @@ static bool differs(const char *bytes, size_t len)
 {
 	CLEAN(envelope_done) struct envelope was = { 0 }, is = { 0 };
 
-	assert_int_equal(parse(DECISION, sizeof DECISION - 1, &was, NULL), 0);
+	assert_int_equal(parse(decision, sizeof decision - 1, &was, NULL), 0);
 	assert_int_equal(parse(bytes, len, &is, NULL), 0);
 	return strcmp(was.type, is.type) || strcmp(was.document, is.document) || !is.signature ||
 	       strcmp(was.signature, is.signature);
@@ -204,13 +204,13 @@ static bool differs(const char *bytes, size_t len)
 
 static void test_mutate_bits(void **state)
 {
-	const size_t len = sizeof DECISION - 1;
-	char copy[sizeof DECISION];
+	const size_t len = sizeof decision - 1;
+	char copy[sizeof decision];
 	unsigned accepted = 0;
 
-	assert_true(check_mutant(DECISION, len, "unchanged", 0));
+	assert_true(check_mutant(decision, len, "unchanged", 0));
 	for (size_t bit = 0; bit < 8 * len; bit++) {
-		memcpy(copy, DECISION, len);
+		memcpy(copy, decision, len);
 		copy[bit / 8] ^= (char)(1 << bit % 8);
 		if (!check_mutant(copy, len, "bit", bit))
 			continue;
@@ -223,14 +223,14 @@ static void test_mutate_bits(void **state)
 
 static void test_mutate_bytes(void **state)
 {
-	const size_t len = sizeof DECISION - 1;
-	char copy[sizeof DECISION];
+	const size_t len = sizeof decision - 1;
+	char copy[sizeof decision];
 
 	for (size_t at = 0; at < len; at++) {
 		for (int c = 0; c < 256; c++) {
-			memcpy(copy, DECISION, len);
+			memcpy(copy, decision, len);
 			copy[at] = (char)c;
-			if (check_mutant(copy, len, "byte", at * 256 + (unsigned)c) && copy[at] != DECISION[at])
+			if (check_mutant(copy, len, "byte", at * 256 + (unsigned)c) && copy[at] != decision[at])
 				check_case(differs(copy, len), "byte %zu as %02x changed nothing", at, (unsigned)c);
 		}
 	}
@@ -238,19 +238,19 @@ static void test_mutate_bytes(void **state)
 
 static void test_mutate_lengths(void **state)
 {
-	const size_t len = sizeof DECISION - 1;
-	char copy[2 * sizeof DECISION];
+	const size_t len = sizeof decision - 1;
+	char copy[2 * sizeof decision];
 
 	for (size_t cut = 0; cut < len; cut++) {
-		check_case(!check_mutant(DECISION, cut, "cut behind", cut), "cut behind %zu passed", cut);
+		check_case(!check_mutant(decision, cut, "cut behind", cut), "cut behind %zu passed", cut);
 		if (cut > 0)
-			check_case(!check_mutant(DECISION + cut, len - cut, "cut before", cut), "cut before %zu passed", cut);
-		memcpy(copy, DECISION, cut);
-		memcpy(copy + cut, DECISION + cut + 1, len - cut - 1);
+			check_case(!check_mutant(decision + cut, len - cut, "cut before", cut), "cut before %zu passed", cut);
+		memcpy(copy, decision, cut);
+		memcpy(copy + cut, decision + cut + 1, len - cut - 1);
 		(void)check_mutant(copy, len - 1, "without", cut);
 		for (int i = 0; i < 8; i++) {
 			copy[cut] = "\"\\{}[],\xff"[i];
-			memcpy(copy + cut + 1, DECISION + cut, len - cut);
+			memcpy(copy + cut + 1, decision + cut, len - cut);
 			(void)check_mutant(copy, len + 1, "with", cut * 8 + (unsigned)i);
 		}
 	}
@@ -258,14 +258,14 @@ static void test_mutate_lengths(void **state)
 
 static void test_mutate_random(void **state)
 {
-	char copy[4 * sizeof DECISION];
+	char copy[4 * sizeof decision];
 	uint64_t seed = 20261121;
 
 	for (unsigned round = 0; round < 20000; round++) {
-		size_t len = sizeof DECISION - 1;
+		size_t len = sizeof decision - 1;
 		unsigned changes = 1 + (unsigned)(unit_random(&seed) % 4);
 
-		memcpy(copy, DECISION, len);
+		memcpy(copy, decision, len);
 		while (changes-- > 0) {
 			uint64_t r = unit_random(&seed);
 			size_t at = (size_t)(r >> 32) % len, n = (size_t)(r >> 8) % 40 + 1;
