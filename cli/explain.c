@@ -57,30 +57,6 @@ static size_t split(char *list, const char **out, size_t n)
 	return used;
 }
 
-static struct json_object *local_answer(const struct policy *p, const struct facts *f)
-{
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	struct verdict v = {0};
-	struct why w;
-	char need[1024];
-
-	policy_decide(p, f, &v);
-	for (size_t i = 0; i < p->n_rules && &p->rule[i] != v.rule; i++) {
-		struct json_object *line = json_object_new_object();
-
-		json_add_str(line, "rule", p->rule[i].name);
-		if (policy_mismatch(p, &p->rule[i], f, &w))
-			json_add_str(line, "why", w.text);
-		json_object_array_add(list, line);
-	}
-	json_add_str(o, "decision", decision_string(v.decision));
-	json_add_str(o, "rule", v.rule && v.rule->name ? v.rule->name : "Default");
-	if (v.rule && v.decision == DECISION_APPROVE)
-		json_add_str(o, "need", need_format(&v.rule->need, need, sizeof(need)));
-	json_add(o, "passed_over", list);
-	return o;
-}
-
 static int explain_local(struct cli *c, struct json_object **ret)
 {
 	CLEAN(policy_p) struct policy *p = NULL;
@@ -104,8 +80,8 @@ static int explain_local(struct cli *c, struct json_object **ret)
 	f.binary = binary;
 	f.argv = (const char *const *)c->argv;
 	f.argc = c->argc;
-	*ret = local_answer(p, &f);
-	return CLI_DONE;
+	*ret = policy_explain(p, &f);
+	return *ret ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 static int explain_jitd(struct cli *c, struct json_object **ret)
@@ -131,7 +107,7 @@ static int explain_jitd(struct cli *c, struct json_object **ret)
 int verb_explain(struct cli *c)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
-	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL;
+	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL, *unknown = NULL;
 	struct json_object *list;
 	int r;
 
@@ -149,12 +125,18 @@ int verb_explain(struct cli *c)
 	need = document_text(o, "need", 300);
 	printf("%s%s%s by rule %s%s%s\n", paint(BOLD), decision ? decision : "?", paint(PLAIN), rule ? rule : "?",
 		need ? ", needs " : "", need ? need : "");
+	unknown = document_text(o, "unknown", 400);
+	if (unknown)
+		fieldf("", YELLOW, "the call %s", unknown);
 	list = json_arr(o, "passed_over");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *line = json_object_array_get_idx(list, i);
 		CLEAN(free_p) char *name = document_text(line, "rule", 64), *words = document_text(line, "why", 400);
 
-		fieldf("", PLAIN, "%s does not match: %s", name ? name : "?", words ? words : "?");
+		if (words)
+			fieldf("", PLAIN, "%s does not match: %s", name ? name : "?", words);
+		else
+			fieldf("", PLAIN, "%s would allow it, were it not for that", name ? name : "?");
 	}
 	return CLI_DONE;
 }

@@ -274,39 +274,12 @@ static void method_request(struct control_call *k)
 
 /* ---- explain, status, reload ---- */
 
-static void explain_rules(struct json_object *o, const struct policy *p, const struct facts *f)
-{
-	struct json_object *list = json_object_new_array();
-	struct verdict v;
-	struct why w;
-
-	policy_decide(p, f, &v);
-	for (size_t i = 0; i < p->n_rules && &p->rule[i] != v.rule; i++) {
-		struct json_object *line = json_object_new_object();
-
-		json_add_str(line, "rule", p->rule[i].name);
-		if (policy_mismatch(p, &p->rule[i], f, &w))
-			json_add_str(line, "why", w.text);
-		json_object_array_add(list, line);
-	}
-	json_add_str(o, "decision", decision_string(v.decision));
-	json_add_str(o, "rule", v.rule && v.rule->name ? v.rule->name : "Default");
-	if (v.rule && v.decision == DECISION_APPROVE) {
-		char need[512];
-
-		json_add_str(o, "need", need_format(&v.rule->need, need, sizeof(need)));
-	}
-	if (policy_unknown_words(p, f, &v, &w))
-		json_add_str(o, "unknown", w.text);
-	json_add(o, "passed_over", list);
-}
-
 static void method_explain(struct control_call *k)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	struct jitd *j = control_jitd(k);
 	const char *text = "", *argv[GATE_FIELDS + 1] = { NULL };
-	struct json_object *list, *ret;
+	struct json_object *list;
 	struct facts f = { 0 };
 
 	sd_bus_message_read(k->message, "s", &text);
@@ -330,9 +303,7 @@ static void method_explain(struct control_call *k)
 	f.target = json_str(o, "target");
 	f.binary = json_str(o, "binary");
 	f.cwd = json_str(o, "cwd");
-	ret = json_object_new_object();
-	explain_rules(ret, j->policy, &f);
-	control_reply_json(k, ret);
+	control_reply_json(k, policy_explain(j->policy, &f));
 }
 
 static struct json_object *rules_json(const struct jitd *j)

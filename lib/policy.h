@@ -11,6 +11,7 @@
 #include "lib/need.h"
 #include "lib/people.h"
 
+struct json_object;
 enum decision { DECISION_DENY, DECISION_ALLOW, DECISION_APPROVE };
 enum scope { SCOPE_COMMAND, SCOPE_SESSION, SCOPE_SERVICE };
 enum at_end { AT_END_TERMINATE, AT_END_DRAIN };
@@ -109,6 +110,10 @@ void policy_decide(const struct policy *p, const struct facts *f, struct verdict
 bool policy_mismatch(const struct policy *p, const struct rule *r, const struct facts *f, struct why *w);
 /* Why V came out unknown, in words; nothing to say (false) of any other verdict. */
 bool policy_unknown_words(const struct policy *p, const struct facts *f, const struct verdict *v, struct why *w);
+
+/* All that in JSON: {"decision","rule","need"?,"unknown"?:words,"passed_over":[{"rule","why"?}]}; "why" is missing where the
+ * rule would have decided, were it not for a doubt before it.  New object; NULL when out of memory. */
+struct json_object *policy_explain(const struct policy *p, const struct facts *f);
 
 /* PATTERN is words split at blanks ("\ " keeps a blank): the first is globbed against the resolved binary, each other
  * against one argument (fnmatch, FNM_PATHNAME | FNM_PERIOD: no '*' or '?' spans a '/', or a dot that begins a name, so

@@ -15,7 +15,7 @@ tests_unit_test_need_LDADD = $(policy_libs)
 tests_unit_test_people_SOURCES = tests/unit/test-people.c $(policy_site)
 tests_unit_test_people_LDADD = $(policy_libs)
 tests_unit_test_policy_SOURCES = tests/unit/test-policy.c $(policy_site)
-tests_unit_test_policy_LDADD = $(policy_libs)
+tests_unit_test_policy_LDADD = $(policy_libs) $(JSON_LIBS)
 # The shipped files are read where they lie.
 tests_unit_test_policy_load_SOURCES = tests/unit/test-policy-load.c $(policy_site)
 tests_unit_test_policy_load_CPPFLAGS = $(AM_CPPFLAGS) -DCONF_SOURCES='"$(abs_top_srcdir)/conf"'

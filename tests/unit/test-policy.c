@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/cleanup.h"
+#include "lib/json.h"
 #include "lib/policy.h"
 
 #define WORDS_MAX 16
@@ -438,6 +439,36 @@ static void unknown_words(void **state)
 	policy_free(p);
 }
 
+/* What is told of a judgement. */
+static void explains(void **state)
+{
+	static const struct {
+		const char *host, *rules, *call, *json;
+	} cases[] = {
+		{ HOST_DENY, R("a", "User=bob\n" ALLOW) R("b", APPROVE) R("c", DENY), "sudo alice root /bin/id id",
+			"{\"decision\":\"approve\",\"rule\":\"b\",\"need\":\"1 of sre\",\"passed_over\":[{\"rule\":\"a\",\"why\":"
+			"\"user is alice, not bob\"}]}" },
+		{ HOST_DENY, "", "sudo alice root /bin/id id", "{\"decision\":\"deny\",\"rule\":\"Default\",\"passed_over\":[]}" },
+		{ HOST_APPROVE, "", "sudo alice root /bin/id id",
+			"{\"decision\":\"approve\",\"rule\":\"Default\",\"need\":\"1 of sre\",\"passed_over\":[]}" },
+		{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id nogroups",
+			"{\"decision\":\"deny\",\"rule\":\"Default\",\"unknown\":\"could not be judged by rule a: user cannot be compared"
+			" with %dba: the user's groups are unknown\",\"passed_over\":[{\"rule\":\"a\",\"why\":\"user cannot be compared"
+			" with %dba: the user's groups are unknown\"},{\"rule\":\"b\"}]}" },
+	};
+
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		struct policy *p = rules(cases[i].host, cases[i].rules);
+		CLEAN(json_put_p) struct json_object *o = NULL;
+		struct call c;
+
+		read_call(cases[i].call, &c);
+		o = policy_explain(p, &c.facts);
+		assert_string_equal(json_text(o), cases[i].json);
+		policy_free(p);
+	}
+}
+
 /* Random rules and calls, for what must hold of all of them. */
 
 #define ENTRY_MAX 16
@@ -686,6 +717,7 @@ int main(void)
 		cmocka_unit_test(decision_table),
 		cmocka_unit_test(mismatch_table),
 		cmocka_unit_test(unknown_words),
+		cmocka_unit_test(explains),
 		cmocka_unit_test(a_deny_opens_nothing),
 		cmocka_unit_test(forgetting_opens_nothing),
 		cmocka_unit_test(explained_as_decided),

@@ -1,0 +1,51 @@
+/* The judging of a call told in JSON, for the bus and for jitctl. */
+#include "lib/policy.h"
+
+#include "lib/cleanup.h"
+#include "lib/json.h"
+
+static int add_rule(struct json_object *list, const struct policy *p, const struct rule *r, const struct facts *f)
+{
+	CLEAN(json_put_p) struct json_object *line = json_object_new_object();
+	struct why w;
+
+	if (!line || json_add_str(line, "rule", r->name) < 0)
+		return -1;
+	if (policy_mismatch(p, r, f, &w) && json_add_str(line, "why", w.text) < 0)
+		return -1;
+	if (json_object_array_add(list, line) < 0)
+		return -1;
+	(void)STEAL_PTR(line);
+	return 0;
+}
+
+static int add_verdict(struct json_object *o, const struct policy *p, const struct facts *f, const struct verdict *v)
+{
+	char need[512];
+	struct why w;
+	int e;
+
+	e = json_add_str(o, "decision", decision_string(v->decision));
+	e |= json_add_str(o, "rule", v->rule ? v->rule->name : POLICY_FALLBACK);
+	if (v->decision == DECISION_APPROVE)
+		e |= json_add_str(o, "need", need_format(&v->rule->need, need, sizeof(need)));
+	if (policy_unknown_words(p, f, v, &w))
+		e |= json_add_str(o, "unknown", w.text);
+	return e;
+}
+
+struct json_object *policy_explain(const struct policy *p, const struct facts *f)
+{
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct verdict v;
+
+	if (!o || !list)
+		return NULL;
+	policy_decide(p, f, &v);
+	for (size_t i = 0; i < p->n_rules && &p->rule[i] != v.rule; i++)
+		if (add_rule(list, p, &p->rule[i], f) < 0)
+			return NULL;
+	if (add_verdict(o, p, f, &v) < 0 || json_add(o, "passed_over", STEAL_PTR(list)) < 0)
+		return NULL;
+	return STEAL_PTR(o);
+}
