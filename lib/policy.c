@@ -10,7 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/conf.h"
 #include "lib/policy-keys.h"
-#include "lib/text.h"
+#include "lib/sudoargs.h"
 
 /* Commands. */
 
@@ -234,10 +234,26 @@ static bool binary_known(const struct facts *f)
 	return known(f->binary) && (is_resolved(f->binary) || strcmp(f->binary, "sudoedit") == 0);
 }
 
-/* A login has no command.  sudo always has one, if only a shell; when nothing came with it, it is unknown. */
+/* su's argv is its own command line: without -c it asks for a login. */
+static bool is_su_login(const struct facts *f)
+{
+	struct host_command c;
+
+	if (!known(f->service) || (strcmp(f->service, "su") != 0 && strcmp(f->service, "su-l") != 0) || f->argc == 0)
+		return false;
+	su_args(f->argv + 1, f->argc - 1, &c);
+	return c.recognised && c.words == 0;
+}
+
+/* A login has no command, and that is known.  sudo always has one, if only a shell; when none came with it, it is unknown. */
+static bool is_login(const struct facts *f)
+{
+	return !f->binary && ((f->argc == 0 && !is_sudo(f)) || is_su_login(f));
+}
+
 static bool command_known(const struct facts *f)
 {
-	return binary_known(f) || (!f->binary && f->argc == 0 && !is_sudo(f));
+	return binary_known(f) || is_login(f);
 }
 
 static enum match match_Command(const struct rule *r, const struct facts *f, struct why *w)

@@ -84,9 +84,10 @@ struct facts {
 	const char *user;             /* the requester's account name */
 	const char *const *groups;    /* NULL-terminated names; NULL: could not be learned */
 	const char *target;           /* NULL: unknown */
-	const char *binary;           /* resolved path (any other is as good as unknown), or "sudoedit"; NULL: unknown (words for a shell are, too), or there is
-					 no command (argc 0 and service neither sudo nor sudo-i: a login) */
-	const char *const *argv;      /* argv[0] is the command as typed; NULL-terminated */
+	/* Resolved path (any other is as good as unknown), or "sudoedit".  NULL: unknown, as words for a shell are; or there is
+	 * no command, when argc is 0 and service neither sudo nor sudo-i, or when it is su without -c: a login. */
+	const char *binary;
+	const char *const *argv; /* argv[0] is the command as typed (su's is its own command line); NULL-terminated */
 	size_t argc;
 	const char *cwd, *tty, *remote, *session;
 	bool marked; /* something about the call is odd (sudo -R -D -g -E VAR=, cut, disagreement): matches no allow */

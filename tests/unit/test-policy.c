@@ -281,6 +281,13 @@ static const struct {
 	/* Words for a shell are not a command that a key could be compared with. */
 	{ HOST_DENY, R("a", "Service=su\n" ALLOW), "su alice root - su|-c|id", "allow a" },
 	{ HOST_DENY, R("a", "Service=su\nCommand=/bin/id\n" ALLOW), "su alice root - su|-c|id", "deny Default" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "su alice root - su|-c|id", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "su alice root - su|--comm=id", "deny a" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "su alice root - su|-|root|x", "deny a" },
+	/* … but su without -c is a login. */
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "su alice root - su|-|root", "allow Default" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "su-l alice root - su|-l", "allow Default" },
+	{ HOST_ALLOW, R("a", "Command=/bin/rm *\n" DENY), "sudo alice root - su|-l", "deny a" },
 
 	/* A deny matches unless it is known not to. */
 	{ HOST_APPROVE, R("a", "Target=vault\n" DENY), "sudo alice - /bin/id id", "deny a" },
@@ -506,16 +513,18 @@ static void random_facts(struct facts *f)
 {
 	static const char *const argvs[][3] = { { "id", NULL }, { "id", "-u", NULL }, { "ls", "-l", NULL } };
 	static const char *const groups[][3] = { { NULL }, { "dba", NULL }, { "ops", NULL }, { "dba", "ops", NULL } };
-	unsigned a = test_below(ELEMENTS(argvs));
+	static const char *const su_argvs[][4] = { { "su", "-", NULL }, { "su", "-c", "id", NULL } };
+	bool su = test_below(2);
+	unsigned a = test_below(ELEMENTS(argvs)), b = test_below(2);
 
 	*f = (struct facts){
-		.service = test_below(2) ? "sudo" : "su",
+		.service = su ? "su" : "sudo",
 		.user = test_below(2) ? "alice" : "bob",
 		.target = test_below(2) ? "root" : "postgres",
 		.groups = groups[test_below(ELEMENTS(groups))],
-		.binary = a == 2 ? "/bin/ls" : "/bin/id",
-		.argv = argvs[a],
-		.argc = argvs[a][1] ? 2 : 1,
+		.binary = su ? NULL : a == 2 ? "/bin/ls" : "/bin/id",
+		.argv = su ? su_argvs[b] : argvs[a],
+		.argc = su ? 2 + b : argvs[a][1] ? 2 : 1,
 	};
 }
 
