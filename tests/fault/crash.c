@@ -1,4 +1,4 @@
-/* Kills jitd at a chosen record of the ledger.  Preloaded into jitd by a test; reads /run/jit-fault, one line:
+/* Kills jitd at a chosen record of the ledger.  Preloaded into jitd by a test; reads /run/jit/fault, one line:
  *	EVENT before|after [COUNT]
  * and at the COUNTth write to a ledger file whose line holds "event":"EVENT" the process kills itself with SIGKILL, before
  * the bytes are written or after they are on the disk.  The file is removed first, so the next start lives. */
@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define ORDER "/run/jit-fault"
+#define ORDER "/run/jit/fault"
 
 static bool is_ledger(int fd)
 {

@@ -43,7 +43,7 @@ def pid(desk):
 def killed(desk, before, seconds=20):
     """Waits until jitd has died of the order and is back."""
     end = time.monotonic() + seconds
-    while desk.host.run("test", "-e", "/run/jit-fault", check=False).returncode == 0 or pid(desk) in (before, "0"):
+    while desk.host.run("test", "-e", "/run/jit/fault", check=False).returncode == 0 or pid(desk) in (before, "0"):
         assert time.monotonic() < end, "jitd did not die as ordered"
         time.sleep(0.02)
     while desk.host.run("systemctl", "is-active", "jitd", check=False).stdout != "active\n":
@@ -52,7 +52,7 @@ def killed(desk, before, seconds=20):
 
 
 def order(desk, event, when):
-    desk.host.put("/run/jit-fault", f"{event} {when}\n")
+    desk.host.put("/run/jit/fault", f"{event} {when}\n")
     return pid(desk)
 
 
