@@ -47,6 +47,19 @@ int fake_listen(const char *path)
 	return fd;
 }
 
+void fake_fill(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	do {
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+		close(fd);
+	} while (r == 0);
+}
+
 static void await(const struct fake *f, int fd, const char *what)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
@@ -161,13 +174,23 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
+static bool dead(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void play(struct fake *f, const struct fake_step *s)
 {
 	switch (s->op) {
 	case FAKE_ACCEPT:
-		drop(&f->client);
-		await(f, f->listener, "a client");
-		f->client = accept(f->listener, NULL, NULL);
+	case FAKE_ACCEPT_LIVE:
+		do {
+			drop(&f->client);
+			await(f, f->listener, "a client");
+			f->client = accept(f->listener, NULL, NULL);
+		} while (s->op == FAKE_ACCEPT_LIVE && dead(f->client));
 		break;
 	case FAKE_EXPECT:
 		expect(f, s->text);

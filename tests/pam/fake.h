@@ -7,6 +7,7 @@
 enum fake_op {
 	FAKE_END,
 	FAKE_ACCEPT,
+	FAKE_ACCEPT_LIVE, /* the next client that has not closed already */
 	FAKE_EXPECT,   /* a message with these fields: "type=account|user=alice|!command" ('!': the key is absent) */
 	FAKE_SEND,     /* "type=verdict|result=allow"; v=1 comes by itself */
 	FAKE_RAW,      /* these bytes, '|' for NUL, nothing added */
@@ -26,5 +27,7 @@ struct fake_step {
 
 /* A listening socket at PATH. */
 int fake_listen(const char *path);
+/* Fills its queue with dead connections. */
+void fake_fill(const char *path);
 /* Runs the steps on FD (taken); the process's exit status.  PATH is for FAKE_LISTEN. */
 int fake_run(int fd, const char *path, const struct fake_step *steps);

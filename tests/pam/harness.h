@@ -38,8 +38,11 @@ struct run {
 	bool real;                 /* the module as installed, not the test build */
 	bool permit;               /* pam_permit.so stands behind it, so that PAM_IGNORE shows */
 	bool look;                 /* look.c stands behind it in session */
+	bool warm;                 /* libpam has loaded its modules before anything is counted */
+	bool lenient;              /* the fake may be left in the middle of its scenario */
 	bool root;                 /* the requester's real uid is 0 */
 	bool wrong_server;         /* another uid than root's listens */
+	bool full_queue;           /* as many connections as listen() takes are waiting, all of them dead */
 	bool no_server;
 	bool dead_socket;          /* no_server: its socket is still there */
 	bool stdio_pipes;          /* 1 and 2 are pipes; the fake holds the other ends */

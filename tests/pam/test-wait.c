@@ -59,6 +59,16 @@ static void short_retry(struct pam_jit_knobs *k)
 	k->retry_for = USEC_PER_SEC / 5;
 }
 
+static void outage(void)
+{
+	usleep(60 * 1000); /* how long jitd is busy */
+}
+
+static void pause_it(void)
+{
+	pause();
+}
+
 #define LEAVES(cause) EXPECT("type=leave|cause=" cause), GONE
 #define STAYS "E:the request " ID " stays; run the command again when it is approved, or withdraw it: jitctl cancel " ID
 
@@ -93,6 +103,11 @@ static const struct test_case cases[] = {
 	{ "nobody listens", { SUDO, .dead_socket = true, .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: jitd cannot" } },
 	{ "another than root listens", { SUDO, .wrong_server = true, .steps = STEPS(ACCEPT, GONE) }, PAM_PERM_DENIED,
 		{ "E:pam_jit: another than root answers" } },
+	{ "its queue is full for a while", { SUDO, .full_queue = true, .steps = STEPS(ACT(outage), { FAKE_ACCEPT_LIVE },
+		EXPECT("type=account"), ALLOW) },
+		PAM_SUCCESS },
+	{ "its queue stays full", { SUDO, .full_queue = true, .tune = short_wait, .lenient = true, .steps = STEPS(ACT(pause_it)) },
+		PAM_PERM_DENIED, { "E:pam_jit: jitd cannot be reached at gate.sock (Resource temporarily unavailable)" } },
 	{ "killed in mid-wait", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, CLOSE, ACCOUNT, WAITING, ALLOW) }, PAM_SUCCESS,
 		{ "I:waiting", "I:pam_jit: jitd went away; waiting for it to come back" } },
 	{ "killed before its first word", { SUDO_TTY, .steps = STEPS(ACCOUNT, CLOSE, ACCOUNT, ALLOW) }, PAM_SUCCESS,
