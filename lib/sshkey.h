@@ -45,10 +45,9 @@ struct signers {
 	size_t len;
 };
 void signers_done(struct signers *s);
-/* Parses a whole file; any bad line, or a key listed twice, rejects it; a principal may stand on several
- * lines, one a key.  Words say PATH:LINE.  An empty
- * file is fine.  Only the key of a cert-authority may stand on several lines, one for each principal whose certificates
- * it signs. */
+/* Parses a whole file; any bad line, or a key listed twice, rejects it; a principal may stand on several lines, one a
+ * key.  Only the key of a cert-authority may stand on several lines, one for each principal whose certificates it signs.
+ * Words say PATH:LINE.  An empty file is fine. */
 int signers_parse(const char *bytes, size_t len, const char *path, const char *ns, struct signers *ret, struct why *w);
 /* The one line that lists PRINCIPAL with KEY (of a certificate: with its CA's key); NULL. */
 const struct signer *signers_find(const struct signers *s, const char *principal, const struct sshkey *key);
