@@ -22,53 +22,69 @@ static void usage(FILE *f)
 	      "       jit-courier --version\n", f);
 }
 
+static void drop_secret(struct courier *c)
+{
+	if (c->secret)
+		explicit_bzero(c->secret, strlen(c->secret));
+	free(c->secret);
+	c->secret = NULL;
+}
+
+/* An answer that the API knows: it says something about what was sent, not about the hub. */
+static bool is_answer(long status)
+{
+	return status == 200 || status == 201 || status == 204 ||
+		(status >= 400 && status < 500 && status != 401 && status != 403 && status != 408 && status != 429);
+}
+
 bool courier_judge(struct courier *c, const struct web_answer *a)
 {
 	struct why w;
 
-	if (a->error) {
-		sender_reconnect(c->sender);
-		status_set(&c->status, STATUS_UNREACHABLE, a->words);
-		return false;
+	if (!a->error && is_answer(a->status)) {
+		status_set(&c->status, STATUS_REACHABLE, NULL);
+		return true;
 	}
-	if (a->status < 400 && a->status != 200 && a->status != 201 && a->status != 204)
-		why(&w, 0, "the hub answered %ld; is this its address?", a->status);
+	if (a->error)
+		why(&w, 0, "%s", a->words);
 	else
 		why(&w, 0, "the hub answered %ld%s%s", a->status, a->words ? ": " : "", a->words ? a->words : "");
-	if (a->status == 401 || a->status == 403) {
-		/* Perhaps it was enrolled anew meanwhile: the secret is read again. */
-		explicit_bzero(c->secret, strlen(c->secret));
-		free(c->secret);
-		c->secret = NULL;
-		sender_reconnect(c->sender);
-		status_set(&c->status, STATUS_REFUSED, w.text);
-		return false;
-	}
 	if (a->status == 429 || a->status == 408) {
 		status_set(&c->status, STATUS_REACHABLE, w.text);
 		return false;
 	}
-	if (a->status >= 500 || (a->status < 400 && a->status != 200 && a->status != 201 && a->status != 204)) {
-		sender_reconnect(c->sender);
+	sender_reconnect(c->sender);
+	if (a->status == 401 || a->status == 403) {
+		drop_secret(c); /* perhaps it was enrolled anew meanwhile: it is read again */
+		status_set(&c->status, STATUS_REFUSED, w.text);
+	} else
 		status_set(&c->status, STATUS_UNREACHABLE, w.text);
-		return false;
-	}
-	status_set(&c->status, STATUS_REACHABLE, NULL);
-	return true;
+	return false;
+}
+
+/* Said once, however often it is looked for again. */
+static void unconfigured(struct courier *c, const char *words)
+{
+	if (strcmp(words, c->status.error.text))
+		log_error("%s", words);
+	status_set(&c->status, STATUS_UNCONFIGURED, words);
 }
 
 static void configure(struct courier *c)
 {
 	struct conf_errors errors = { 0 };
-	struct courier_conf conf = { 0 };
+	CLEAN(courier_conf_done) struct courier_conf conf = { 0 };
 	int r = courier_conf_load(c->paths.config, &conf, &errors);
 
-	for (size_t i = 0; i < errors.n; i++)
-		log_error("%s", errors.list[i]);
-	if (r < 0)
-		status_set(&c->status, STATUS_UNCONFIGURED, errors.n ? errors.list[0] : "out of memory");
+	if (r < 0 && c->conf.hub) {
+		for (size_t i = 0; i < errors.n; i++)
+			log_error("%s", errors.list[i]);
+		log_error("the former configuration stays");
+		c->configured = true;
+	} else if (r < 0)
+		unconfigured(c, errors.n ? errors.list[0] : "out of memory");
 	else if (!conf.hub)
-		status_set(&c->status, STATUS_UNCONFIGURED, "no Hub= in courier.conf");
+		unconfigured(c, "no Hub= in courier.conf");
 	else {
 		courier_conf_done(&c->conf);
 		c->conf = conf;
@@ -77,7 +93,6 @@ static void configure(struct courier *c)
 		c->status.hub = strdup(c->conf.hub);
 		c->configured = true;
 	}
-	courier_conf_done(&conf);
 	conf_errors_done(&errors);
 }
 
@@ -86,14 +101,13 @@ static bool load_secret(struct courier *c)
 	struct why w;
 	int r = secret_read(&c->conf, c->paths.statedir, &c->secret, &w);
 
-	if (r >= 0)
-		r = state_bind(&c->state, c->secret);
-	if (r >= 0)
-		return true;
-	/* After a refusal that one is still the news. */
-	if (c->status.state != STATUS_REFUSED)
-		status_set(&c->status, STATUS_UNCONFIGURED, w.text);
-	return false;
+	if (r >= 0 && state_bind(&c->state, c->secret) < 0) {
+		drop_secret(c);
+		r = why(&w, -ENOMEM, "out of memory");
+	}
+	if (r < 0 && c->status.state != STATUS_REFUSED) /* a refusal is still the news */
+		unconfigured(c, w.text);
+	return r >= 0;
 }
 
 bool courier_ready(struct courier *c)
@@ -106,10 +120,7 @@ bool courier_ready(struct courier *c)
 void courier_reload(struct courier *c)
 {
 	c->configured = false;
-	if (c->secret)
-		explicit_bzero(c->secret, strlen(c->secret));
-	free(c->secret);
-	c->secret = NULL;
+	drop_secret(c);
 	sender_reconnect(c->sender);
 	sender_kick(c->sender);
 	collector_kick(c->collector);
@@ -171,9 +182,7 @@ static void courier_stop(struct courier *c)
 	state_done(&c->state);
 	status_done(&c->status);
 	courier_conf_done(&c->conf);
-	if (c->secret)
-		explicit_bzero(c->secret, strlen(c->secret));
-	free(c->secret);
+	drop_secret(c);
 	sd_event_unref(c->event);
 }
 

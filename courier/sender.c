@@ -32,6 +32,7 @@ struct sender {
 	enum job job;
 	char name[80]; /* of what is being sent */
 	bool stale;    /* the outbox changed since it was read */
+	bool missed;   /* that there is no outbox was said */
 };
 
 /* "request-ID.json" or "receipt-….json" */
@@ -289,9 +290,11 @@ static int open_outbox(struct sender *s)
 		r = s->dirfd < 0 ? -errno : 0;
 	}
 	if (r < 0) {
-		log_warning("%s: %s", s->c->paths.outbox, strerror(-r));
+		if (!s->missed)
+			log_warning("%s: %s", s->c->paths.outbox, strerror(-r));
 		s->watch = sd_event_source_disable_unref(s->watch);
 	}
+	s->missed = r < 0;
 	s->stale = true;
 	return r;
 }

@@ -79,7 +79,7 @@ class Liar:
         return 200, {}, text({"items": left, "next": left[-1]["n"] if left else after})
 
 
-def run_liar(fake, tmp_path, lie, times=2):
+def run_liar(fake, tmp_path, lie, times=1):
     liar = Liar(lie)
     c = t.Courier(tmp_path, fake(liar).url)
     try:
@@ -155,7 +155,7 @@ def raw(data):
     lambda h, after: text({"items": [], "next": 0, "x": "y" * 2_000_000}),
 ], ids=lambda lie: "")
 def test_bad_http(fake, tmp_path, lie):
-    c = run_liar(fake, tmp_path, lie, 1)
+    c = run_liar(fake, tmp_path, lie)
     assert "\x1b" not in c.process.text()
 
 
@@ -168,7 +168,7 @@ def test_endless_answer(fake, tmp_path):
         except OSError:
             return None
         raise AssertionError("3 GB were read")
-    run_liar(fake, tmp_path, endless, 1)
+    run_liar(fake, tmp_path, endless)
 
 
 def test_hub_that_answers_at_once_is_not_asked_without_end(fake, tmp_path):
