@@ -238,23 +238,17 @@ static void one_receipt(struct verifying *v, struct json_object *envelope, const
 	(void)add_witness(v, r.head, source);
 }
 
-/* All receipts of this ledger's host that the hub keeps. */
-static int hub_witnesses(struct verifying *v, const char *host)
+static int one_page(struct verifying *v, struct hub *h, const struct host_key *key, const char *host, uint64_t *after,
+	bool *ret_more)
 {
-	struct settings s CLEAN(settings_done) = {0};
-	CLEAN(hub_p) struct hub *h = NULL;
-	struct host_key key CLEAN(host_key_done) = {0};
 	CLEAN(json_put_p) struct json_object *answer = NULL;
 	struct json_object *list;
+	uint64_t next = *after;
+	char path[96];
 	int r;
 
-	r = settings_load(v->c, &s);
-	if (r == CLI_DONE)
-		r = hub_open(&s, &h);
-	if (r == CLI_DONE)
-		r = host_key_find(h, &s, host, &key);
-	if (r == CLI_DONE)
-		r = hub_call(h, "GET", "/v1/requests?state=all&after=0&wait=0", NULL, 0, &answer);
+	snprintf(path, sizeof(path), "/v1/requests?state=all&after=%" PRIu64 "&wait=0", *after);
+	r = hub_call(h, "GET", path, NULL, 0, &answer);
 	if (r != CLI_DONE)
 		return r;
 	list = json_arr(answer, "requests");
@@ -262,9 +256,32 @@ static int hub_witnesses(struct verifying *v, const char *host)
 		struct json_object *receipts = json_arr(json_object_array_get_idx(list, i), "receipts");
 
 		for (size_t j = 0; receipts && j < json_object_array_length(receipts); j++)
-			one_receipt(v, json_object_array_get_idx(receipts, j), &key, host);
+			one_receipt(v, json_object_array_get_idx(receipts, j), key, host);
 	}
+	json_u64(answer, "next", &next);
+	*ret_more = json_true(answer, "more") && next > *after;
+	*after = next;
 	return CLI_DONE;
+}
+
+/* All receipts of this ledger's host that the hub keeps. */
+static int hub_witnesses(struct verifying *v, const char *host)
+{
+	struct settings s CLEAN(settings_done) = {0};
+	CLEAN(hub_p) struct hub *h = NULL;
+	struct host_key key CLEAN(host_key_done) = {0};
+	uint64_t after = 0;
+	bool more = true;
+	int r;
+
+	r = settings_load(v->c, &s);
+	if (r == CLI_DONE)
+		r = hub_open(&s, &h);
+	if (r == CLI_DONE)
+		r = host_key_find(h, &s, host, &key);
+	while (r == CLI_DONE && more)
+		r = one_page(v, h, &key, host, &after, &more);
+	return r;
 }
 
 /* The ledger's own word for its host: the first request's. */

@@ -131,7 +131,7 @@ static int exchange(struct hub *h, const char *method, const char *path, struct 
 	if (r < 0)
 		return cli_fail(exit_of_errno(r), "%s", w.text);
 	r = json_parse(text, len, &o, &w);
-	if (r < 0 && *ret_status < 400 && *ret_status != 204)
+	if (r < 0 && *ret_status >= 200 && *ret_status < 300 && *ret_status != 204)
 		return cli_fail(CLI_UNREACHABLE, "the hub's answer to %s cannot be read: %s", path, w.text);
 	*ret = STEAL_PTR(o);
 	return CLI_DONE;
@@ -143,7 +143,7 @@ static int refused(const char *path, long status, struct json_object *o)
 	struct json_object *error = o ? json_obj(o, "error") : NULL, *hosts = o ? json_arr(o, "hosts") : NULL;
 	const char *words = error ? json_str(error, "message") : NULL;
 	CLEAN(free_p) char *shown = words ? text_escape(words, strlen(words), 300) : NULL;
-	int exit = status == 404 || status == 410 ? CLI_NOT_FOUND : status >= 500 ? CLI_UNREACHABLE : CLI_REFUSED;
+	int exit = status == 404 || status == 410 ? CLI_NOT_FOUND : status >= 500 || status < 400 ? CLI_UNREACHABLE : CLI_REFUSED;
 
 	if (!hosts && error)
 		hosts = json_arr(error, "hosts");
@@ -155,7 +155,7 @@ static int refused(const char *path, long status, struct json_object *o)
 	}
 	if (shown)
 		return cli_fail(exit, "the hub says: %s", shown);
-	return cli_fail(exit, "the hub answered %ld to %s", status, path);
+	return cli_fail(exit, "the hub answered %ld to %s%s", status, path, status < 400 ? "; is URL= right?" : "");
 }
 
 static bool challenge_valid(const char *s)

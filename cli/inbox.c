@@ -12,6 +12,7 @@
 #include "lib/text.h"
 
 #define POLL_SEC 20
+#define REQUESTS_MAX 10000
 
 /* Hosts whose key was looked up already in this run. */
 #define KEYS_MAX 64
@@ -143,40 +144,62 @@ static struct json_object *bad_json(struct json_object *outer, const char *words
 	return o;
 }
 
-/* GET, and with --wait again until there is something. */
-static int fetch(struct cli *c, struct hub *h, uint64_t deadline, struct json_object **ret)
+/* One page after *AFTER onto LIST.  An exit code; *RET_MORE: there is another page. */
+static int fetch_page(struct cli *c, struct hub *h, uint64_t *after, unsigned wait, struct json_object *list, bool *ret_more)
+{
+	CLEAN(json_put_p) struct json_object *answer = NULL;
+	struct json_object *page;
+	uint64_t next = *after;
+	char path[128];
+	int r;
+
+	snprintf(path, sizeof(path), "/v1/requests?state=%s&after=%" PRIu64 "&wait=%u",
+		c->value[OPT_ALL] ? "all" : "pending", *after, wait);
+	r = hub_call(h, "GET", path, NULL, wait, &answer);
+	if (r != CLI_DONE)
+		return r;
+	page = json_arr(answer, "requests");
+	if (!page)
+		return cli_fail(CLI_UNREACHABLE, "the hub's list of requests cannot be read");
+	for (size_t i = 0; i < json_object_array_length(page); i++)
+		json_object_array_add(list, json_object_get(json_object_array_get_idx(page, i)));
+	json_u64(answer, "next", &next);
+	/* A hub that does not count on would send the same page for ever. */
+	*ret_more = json_true(answer, "more") && next > *after;
+	*after = next;
+	return CLI_DONE;
+}
+
+/* All pages, and with --wait again until there is something. */
+static int fetch(struct cli *c, struct hub *h, uint64_t deadline, struct json_object *list)
 {
 	uint64_t after = 0;
 	unsigned wait = 0;
 
 	for (;;) {
-		CLEAN(json_put_p) struct json_object *answer = NULL;
-		uint64_t before = clock_boot();
-		struct json_object *list;
-		char path[128];
-		int r;
+		uint64_t before = clock_boot(), left;
+		bool more = false;
+		int r = fetch_page(c, h, &after, wait, list, &more);
 
-		snprintf(path, sizeof(path), "/v1/requests?state=%s&after=%" PRIu64 "&wait=%u",
-			c->value[OPT_ALL] ? "all" : "pending", after, wait);
-		r = hub_call(h, "GET", path, NULL, wait, &answer);
 		if (r != CLI_DONE)
 			return r;
-		list = json_arr(answer, "requests");
-		if (!list)
-			return cli_fail(CLI_UNREACHABLE, "the hub's list of requests cannot be read");
-		if (json_object_array_length(list) > 0 || !c->value[OPT_WAIT] || before >= deadline) {
-			*ret = STEAL_PTR(answer);
-			return CLI_DONE;
+		if (more && json_object_array_length(list) < REQUESTS_MAX) {
+			wait = 0;
+			continue;
 		}
-		json_u64(answer, "next", &after);
+		if (json_object_array_length(list) > 0 || !c->value[OPT_WAIT])
+			return CLI_DONE;
+		if (before >= deadline)
+			return cli_fail(CLI_PENDING, "nothing came");
 		/* The hub waits for us; one that does not is not asked more often than this. */
 		if (wait && clock_boot() - before < USEC_PER_SEC)
 			sleep(1);
-		wait = (unsigned)((deadline - before) / USEC_PER_SEC < POLL_SEC ? (deadline - before) / USEC_PER_SEC + 1 : POLL_SEC);
+		left = (deadline - before) / USEC_PER_SEC + 1;
+		wait = left < POLL_SEC ? (unsigned)left : POLL_SEC;
 	}
 }
 
-static int show(struct cli *c, struct hub *h, const struct settings *s, struct json_object *answer)
+static int show(struct cli *c, struct hub *h, const struct settings *s, struct json_object *list)
 {
 	static const struct column column[] = {
 		{"ID", 0, false}, {"HOST", 1, false}, {"WHO", 0, true}, {"COMMAND", 0, true}, {"REASON", 3, true},
@@ -190,7 +213,6 @@ static int show(struct cli *c, struct hub *h, const struct settings *s, struct j
 	struct table t CLEAN(table_done) = {.column = all ? column_all : column, .columns = ELEMENTS(column)};
 	struct keys keys CLEAN(keys_done) = {.hub = h, .s = s};
 	CLEAN(json_put_p) struct json_object *out = json_object_new_array();
-	struct json_object *list = json_arr(answer, "requests");
 
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct fetched f CLEAN(fetched_done) = {0};
@@ -221,7 +243,7 @@ int verb_inbox(struct cli *c)
 {
 	struct settings s CLEAN(settings_done) = {0};
 	CLEAN(hub_p) struct hub *h = NULL;
-	CLEAN(json_put_p) struct json_object *answer = NULL;
+	CLEAN(json_put_p) struct json_object *list = json_object_new_array();
 	uint64_t timeout = 366 * USEC_PER_DAY;
 	int r;
 
@@ -233,6 +255,6 @@ int verb_inbox(struct cli *c)
 	if (r == CLI_DONE)
 		r = hub_open(&s, &h);
 	if (r == CLI_DONE)
-		r = fetch(c, h, clock_boot() + timeout, &answer);
-	return r == CLI_DONE ? show(c, h, &s, answer) : r;
+		r = fetch(c, h, clock_boot() + timeout, list);
+	return r == CLI_DONE ? show(c, h, &s, list) : r;
 }

@@ -128,6 +128,14 @@ int keygen_sign(const char *key, const char *ns, const void *data, size_t len, c
 	return 0;
 }
 
+/* TZ= of ours, or nothing. */
+static char *zone(char buf[static 128])
+{
+	const char *tz = getenv("TZ");
+
+	return tz && snprintf(buf, 128, "TZ=%s", tz) < 128 ? buf : NULL;
+}
+
 int keygen_verify(const char *signers, const char *principal, const char *ns, const char *time, const void *data, size_t len,
 	const char *signature, struct why *w)
 {
@@ -135,7 +143,7 @@ int keygen_verify(const char *signers, const char *principal, const char *ns, co
 	CLEAN(close_p) int list = memory_file(signers, strlen(signers));
 	CLEAN(close_p) int sig = memory_file(signature, strlen(signature));
 	CLEAN(free_p) char *output = NULL, *said = NULL;
-	char list_path[32], sig_path[32], option[64] = "-Oprint-pubkey";
+	char list_path[32], sig_path[32], option[64], zone_text[128];
 	struct child c = {.in = in, .pid = -1, .quiet = true};
 	int r;
 
@@ -144,12 +152,12 @@ int keygen_verify(const char *signers, const char *principal, const char *ns, co
 	fd_path(list, list_path);
 	fd_path(sig, sig_path);
 	if (time)
-		snprintf(option, sizeof(option), "-Overify-time=%s", time);
-	/* TZ: the time is UTC, and older ones do not know the suffix Z. */
+		snprintf(option, sizeof(option), "-Overify-time=%sZ", time);
 	char *const argv[] = {(char[]){SSH_KEYGEN}, (char[]){"-Y"}, (char[]){"verify"}, (char[]){"-f"}, list_path,
 		(char[]){"-I"}, strdupa(principal), (char[]){"-n"}, strdupa(ns), (char[]){"-s"}, sig_path,
 		time ? option : NULL, NULL};
-	char *const env[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"LC_ALL=C"}, (char[]){"TZ=UTC"}, NULL};
+	/* The zone stays: valid-after= of a signer's line is in the local one. */
+	char *const env[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"LC_ALL=C"}, zone(zone_text), NULL};
 	r = run(&c, argv, env, &output);
 	if (r == 0)
 		return 0;

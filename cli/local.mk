@@ -7,3 +7,19 @@ jitctl_SOURCES = cli/answer.c cli/approver.h cli/ask.c cli/audit.c cli/audit-fol
 	cli/story.c cli/story.h cli/table.c cli/usage.c cli/verbs.def
 jitctl_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
 jitctl_LDADD = lib/libjit.la $(CURL_LIBS) $(SYSTEMD_LIBS) $(JSON_LIBS)
+
+dist_man_MANS += man/jitctl.1 man/jitctl.conf.5
+jitctlconfdir = $(jitconfdir)
+dist_jitctlconf_DATA = conf/jitctl.conf
+
+# It is installed under the command's name, as bash wants it.
+completionsdir = $(datadir)/bash-completion/completions
+EXTRA_DIST += cli/completion.bash
+install-data-hook: install-completion
+install-completion:
+	$(MKDIR_P) $(DESTDIR)$(completionsdir)
+	$(INSTALL_DATA) $(srcdir)/cli/completion.bash $(DESTDIR)$(completionsdir)/jitctl
+uninstall-hook: uninstall-completion
+uninstall-completion:
+	rm -f $(DESTDIR)$(completionsdir)/jitctl
+.PHONY: install-completion uninstall-completion

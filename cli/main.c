@@ -32,7 +32,7 @@ const size_t cli_verb_count = ELEMENTS(cli_verbs);
 
 static bool json_errors;
 
-static void say(int exit_code, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(int exit_code, const char *fmt, va_list ap)
 {
 	static const char *const code[] = {
 #define X(constant, number, word, words) [number] = word,

@@ -134,7 +134,7 @@ char *screen_cut(const char *escaped, size_t width)
 
 static void span_words(uint64_t usec, char *buf, size_t size)
 {
-	uint64_t s = (usec + USEC_PER_SEC / 2) / USEC_PER_SEC, min = s / 60, h = min / 60;
+	uint64_t s = (usec + USEC_PER_SEC / 2) / USEC_PER_SEC, min = (s + 30) / 60, h = min / 60;
 
 	if (s < 100)
 		snprintf(buf, size, "%u s", (unsigned)s);
@@ -143,9 +143,9 @@ static void span_words(uint64_t usec, char *buf, size_t size)
 	else if (h < 10 && min % 60 != 0)
 		snprintf(buf, size, "%u h %u min", (unsigned)h, (unsigned)(min % 60));
 	else if (h < 48)
-		snprintf(buf, size, "%u h", (unsigned)h);
+		snprintf(buf, size, "%u h", (unsigned)((min + 30) / 60));
 	else
-		snprintf(buf, size, "%llu d", (unsigned long long)(h / 24));
+		snprintf(buf, size, "%llu d", (unsigned long long)((h + 12) / 24));
 }
 
 const char *when_delta(int64_t delta, char *buf, size_t size)
@@ -195,7 +195,7 @@ static size_t line_of(const char *s, size_t width)
 		return n;
 	for (back = n; back > 0 && s[back] != ' '; back--)
 		;
-	if (back > n / 2)
+	if (back > n / 3)
 		return back;
 	return n > 0 ? n : char_len(s);
 }

@@ -1,0 +1,368 @@
+"""jitctl audit: ledgers written as lib/ledger.h says, whole and broken."""
+import hashlib
+import json
+import os
+import re
+import time
+
+import pytest
+
+import fakehub
+from fakehub import digest, document, stamp
+
+ZERO = "0" * 64
+ID = "K7QF-2M9X"
+
+
+class Ledger:
+    def __init__(self, directory):
+        directory.mkdir()
+        self.dir = directory
+        self.seq, self.prev, self.name = 0, ZERO, None
+        self.heads = []
+
+    def line(self, event, **fields):
+        self.seq += 1
+        o = {"seq": self.seq, "prev": self.prev, "time": fields.pop("time", stamp(-3600 + self.seq)), "boot": "ab" * 16,
+             "clock": 1000 * self.seq, "event": event, **fields}
+        text = json.dumps(o, separators=(",", ":"), ensure_ascii=False)
+        self.prev = hashlib.sha256(text.encode()).hexdigest()
+        self.heads.append(self.prev)
+        return text
+
+    def add(self, event, **fields):
+        text = self.line(event, **fields)
+        self.name = self.name or f"{self.seq:016}.jsonl"
+        with open(self.dir / self.name, "a", encoding="utf-8") as f:
+            f.write(text + "\n")
+
+    def next_file(self):
+        self.name = None
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "ledger")
+
+
+@pytest.fixture
+def keys(tmp_path):
+    class Keys:
+        dir = tmp_path
+        bob = fakehub.keygen(tmp_path / "bobkey")
+        carol = fakehub.keygen(tmp_path / "carolkey")
+    return Keys
+
+
+def decided(keys, text, id=ID, person="bob", key=None, verdict="approve", **changes):
+    key = key or getattr(keys, person)
+    doc = {"v": 1, "request": id, "digest": digest(text), "host": "web1", "verdict": verdict, "approver": person, "time": stamp()}
+    doc.update(changes.pop("doc", {}))
+    words = json.dumps(doc, separators=(",", ":"))
+    record = {"id": id, "person": person, "principal": person, "verdict": verdict, "strength": "key", "document": words,
+              "signature": fakehub.sign(key, "decision@pam-jit", words),
+              "signer": f'{person} namespaces="decision@pam-jit" {fakehub.public(key)}\n'}
+    record.update(changes)
+    return record
+
+
+def story(ledger, keys):
+    text = document()
+    ledger.add("config", digest="ab" * 32, text="rules in force")
+    ledger.add("allowed", user="dave", uid=1003, service="sudo", target="root", command="ls -l", rule="ls", pid=9)
+    ledger.add("requested", id=ID, user="alice", uid=1000, document=text, digest=digest(text), rule="web")
+    ledger.add("refused", where="inbox", text="mallory is not listed", count=3, id=ID, name="x.json")
+    ledger.next_file()
+    ledger.add("decided", **decided(keys, text, note="go on"))
+    ledger.add("granted", id=ID, by=["bob"], user="alice", scope="command", **{"for": 1800_000_000})
+    ledger.add("opened", id=ID, user="alice", pid=77, start=5, deadline=99, target="root", tty="pts/3")
+    ledger.add("warned", id=ID, user="alice", left=300_000_000)
+    ledger.add("closed", id=ID, user="alice", pid=77, start=5)
+    ledger.add("expired", id=ID, user="alice", cause="its time is up")
+    ledger.add("denied", user="eve", service="sudo", target="root", command="sh", rule="never", by="rule", text="ask first")
+    return text
+
+
+def audit(cli, ledger, *words, **env):
+    return cli("audit", *words, "--dir", str(ledger.dir), **env)
+
+
+def test_story_in_plain_words(cli, ledger, keys):
+    story(ledger, keys)
+    r = audit(cli, ledger)
+    assert r.code == 0, r
+    said = [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", "", line).rstrip() for line in r.out.splitlines()]
+    assert said == [
+        "           configuration read: rules in force, digest abababababab",
+        "           dave runs as root, by sudo, without asking: ls -l [rule ls]",
+        "K7QF-2M9X  alice asks to run as root, by sudo: systemctl restart nginx; because: INC-17 nginx hangs "
+        "[rule web, needs 1 of sre]",
+        "K7QF-2M9X  refused at the inbox: mallory is not listed (x.json), 3 times",
+        "K7QF-2M9X  bob says yes, signed with key: go on",
+        "K7QF-2M9X  granted to alice by bob, 30 min from first use, scope command",
+        "K7QF-2M9X  in use, the time runs: process 77 as root on pts/3",
+        "K7QF-2M9X  warned, 5 min left",
+        "K7QF-2M9X  process 77 is done",
+        "K7QF-2M9X  over: its time is up",
+        "           eve is denied by rule never: sh: ask first",
+    ]
+
+
+def test_filters(cli, ledger, keys):
+    story(ledger, keys)
+
+    def events(*words):
+        return [o["event"] for o in audit(cli, ledger, "--json", *words).lines()]
+    assert len(events()) == 11
+    assert events("--id", "k7qf2m9x") == ["requested", "refused", "decided", "granted", "opened", "warned", "closed", "expired"]
+    assert events("--user", "alice") == events("--id", ID)
+    assert events("--user", "eve") == ["denied"]
+    assert events("--event", "granted", "--event", "denied") == ["granted", "denied"]
+    assert events("--since", "1min") == [] and len(events("--since", "2h")) == 11
+    assert len(events("--until", stamp(-3600 + 4))) in (3, 4, 5)
+    assert len(events("--since", "2020-01-01", "--until", "2100-01-01 10:00")) == 11
+    assert len(events("--since", "yesterday")) == 11
+    for words in (["--id", "x"], ["--since", "soon"], ["--event", "nonsense"], ["word"]):
+        assert audit(cli, ledger, *words).code == 2
+    assert audit(cli, ledger, "--user", "nobody").out == "Nothing to tell.\n"
+
+
+def test_blocks(cli, ledger, keys):
+    story(ledger, keys)
+    text = document(id="AAAA-0001", user="eve")
+    ledger.add("requested", id="AAAA-0001", user="eve", document=text, digest=digest(text), rule="web")
+    ledger.add("withdrawn", id="AAAA-0001", by="eve")
+    ledger.add("leftover", id=ID, what="a process")
+    out = audit(cli, ledger, "--story").out
+    first, second = out.split("\n\n")
+    assert first.startswith("K7QF-2M9X  alice → root: systemctl restart nginx\n") and "left over after the end: a process" in first
+    assert second.startswith("AAAA-0001  eve → root: ") and "withdrawn by eve" in second
+    blocks = audit(cli, ledger, "--story", "--json").lines()
+    assert [(b["id"], len(b["records"])) for b in blocks] == [(ID, 9), ("AAAA-0001", 2)]
+
+
+def test_on_a_terminal(cli, ledger, keys):
+    story(ledger, keys)
+    r = cli.terminal("audit", "--dir", str(ledger.dir), columns=60)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", r.out)
+    assert max(map(len, plain.splitlines())) <= 60
+    assert re.search(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d$", plain, re.M)
+
+
+@pytest.mark.parametrize("evil", ["a\nb", "\x1b]0;t\x07", "\u202e\u2066", "\x9b2J", "\r", "x" * 30000])
+def test_escapes(cli, ledger, keys, evil):
+    text = document(reason=evil, user=evil, target=evil, argv=["x", evil])
+    ledger.add("requested", id=ID, user=evil, document=text, digest=digest(text), rule=evil)
+    ledger.add("allowed", user=evil, service=evil, target=evil, command=evil, rule=evil)
+    ledger.add("denied", id=ID, by="person", person=evil, text=evil)
+    ledger.add("refused", where=evil, reason=evil, name=evil, count=1)
+    ledger.add("granted", id=ID, by=[evil, evil])
+    ledger.add("revoked", id=ID, by=evil, text=evil)
+    ledger.add("config", errors=[evil], digest=evil)
+    ledger.add("nonsense" + evil[:20])
+    for words in ([], ["--json"], ["--story"], ["--story", "--json"]):
+        r = audit(cli, ledger, *words)
+        assert r.code == 0, r
+        assert all(c == "\n" or c == "→" or 0x20 <= ord(c) < 0x7f for c in r.out)
+
+
+def test_missing_fields(cli, ledger):
+    for event in ("config requested allowed denied decided granted opened used closed warned revoked expired withdrawn refused "
+                  "repaired leftover").split():
+        ledger.add(event)
+        ledger.add(event, id=7, document="{", by=7, user=[], text={}, errors=[7], **{"for": "x"})
+    for words in ([], ["--story"], ["verify", "--signatures"]):
+        assert audit(cli, ledger, *words).code in (0, 8)
+
+
+def test_empty_and_away(cli, ledger, tmp_path):
+    assert audit(cli, ledger).code == 0
+    assert audit(cli, ledger, "verify").out == "the ledger is empty\n"
+    assert cli("audit", "--dir", str(tmp_path / "nowhere")).code == 5
+
+
+def test_only_root_reads(cli, ledger):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    import conftest
+    import subprocess
+    ledger.add("config")
+    ledger.dir.chmod(0o700)
+    p = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", str(conftest.JITCTL), "audit", "--dir",
+                        "/root"], env=cli.env, stderr=subprocess.PIPE, check=False)
+    if b"failed to execute" in p.stderr:
+        pytest.skip("the program lies where nobody may run it")
+    assert p.returncode == 1 and b"only root may read the ledger" in p.stderr
+
+
+def test_verify(cli, ledger, keys):
+    story(ledger, keys)
+    r = audit(cli, ledger, "verify", "--signatures")
+    assert r.code == 0, r
+    assert re.match(rf"consistent since head {ledger.heads[0][:16]} \(seq 1\): 11 records to seq 11, ", r.out)
+    assert f"head {ledger.heads[-1]}\n" in r.out
+    assert "no witness: a ledger that was rewritten as a whole would look the same" in r.out
+    assert "signatures of decisions: 1 good, 0 not" in r.out
+    o = audit(cli, ledger, "verify", "--json").json()
+    assert o["consistent"] and o["seq"] == 11 and o["head"] == ledger.heads[-1] and o["witnessed_to"] == 0
+
+
+def test_witness(cli, ledger, keys):
+    story(ledger, keys)
+    r = audit(cli, ledger, "verify", "--witness", ledger.heads[4], "--witness", ledger.heads[2][:20].upper())
+    assert r.code == 0 and "witnessed by 2 of 2 heads, up to seq 5 (given)" in r.out
+    r = audit(cli, ledger, "verify", "--witness", ledger.heads[4], "--witness", "ab" * 32)
+    assert r.code == 8 and "is not in this ledger" in r.err and "witnessed by 1 of 2" in r.out
+    for bad in ("x" * 64, "ab" * 7, "ab" * 33):
+        assert audit(cli, ledger, "verify", "--witness", bad).code == 2
+
+
+def test_rewritten_whole(cli, ledger, keys, tmp_path):
+    """The chain of a rewritten ledger is consistent; only a head kept elsewhere tells."""
+    story(ledger, keys)
+    again = Ledger(tmp_path / "again")
+    again.add("config", digest="00" * 32)
+    assert audit(cli, again, "verify").code == 0
+    assert audit(cli, again, "verify", "--witness", ledger.heads[5]).code == 8
+
+
+def test_hub_witnesses(cli, ledger, keys, hub):
+    story(ledger, keys)
+    hub.add(state="settled", receipts=[hub.receipt("granted", head=ledger.heads[5]), hub.receipt("applied", head=ledger.heads[6]),
+                                       hub.receipt("granted", head="ab" * 32, host="web2")])
+    r = audit(cli, ledger, "verify", "--hub")
+    assert r.code == 0 and "witnessed by 2 of 2 heads, up to seq 7 (receipt applied of K7QF-2M9X)" in r.out, r
+    # A receipt that somebody else made witnesses nothing, for or against.
+    hub.requests[0]["receipts"].append(hub.receipt("closed", head="cd" * 32, key=keys.bob))
+    r = audit(cli, ledger, "verify", "--hub")
+    assert r.code == 0 and "unverified and witnesses nothing" in r.err
+    # One that the host did make, and whose head is gone, does.
+    hub.requests[0]["receipts"].append(hub.receipt("closed", head="cd" * 32))
+    r = audit(cli, ledger, "verify", "--hub")
+    assert r.code == 8 and "receipt closed of K7QF-2M9X" in r.err
+
+
+BREAKS = {
+    "altered": lambda lines: [lines[0], lines[1].replace("dave", "dora"), *lines[2:]],
+    "removed": lambda lines: [lines[0], *lines[2:]],
+    "swapped": lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+    "repeated": lambda lines: [lines[0], lines[0], *lines[1:]],
+    "garbage": lambda lines: [lines[0], "nonsense", *lines[1:]],
+    "empty line": lambda lines: [lines[0], "", *lines[1:]],
+}
+
+
+@pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS.keys())
+def test_break(cli, ledger, keys, change):
+    story(ledger, keys)
+    path = ledger.dir / "0000000000000001.jsonl"
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    r = audit(cli, ledger, "verify")
+    assert r.code == 8 and "consistent" not in r.out
+    assert re.search(r"BROKEN after \d records: 0000000000000001\.jsonl:\d", r.err)
+    assert not audit(cli, ledger, "verify", "--json").json()["consistent"]
+    r = audit(cli, ledger)
+    assert r.code == 8 and "BROKEN" in r.err
+
+
+def test_file_gone(cli, ledger, keys):
+    story(ledger, keys)
+    (ledger.dir / "0000000000000001.jsonl").unlink()
+    assert audit(cli, ledger, "verify").code == 8
+
+
+def test_torn(cli, ledger, keys):
+    story(ledger, keys)
+    with open(ledger.dir / "0000000000000005.jsonl", "a", encoding="ascii") as f:
+        f.write('{"seq":12,')
+    r = audit(cli, ledger, "verify")
+    assert r.code == 0 and "torn" in r.out
+    assert "torn" in audit(cli, ledger).err
+
+
+FORGERIES = {
+    "other key": lambda keys, text: decided(keys, text, key=keys.carol, signer=decided(keys, text)["signer"]),
+    "altered": lambda keys, text: {**(d := decided(keys, text)), "document": d["document"].replace("approve", "approvE")},
+    "for another request": lambda keys, text: decided(keys, text, doc={"request": "AAAA-0001"}),
+    "for other bytes": lambda keys, text: decided(keys, text + " "),
+    "record says yes": lambda keys, text: decided(keys, text, verdict="deny", **{"person": "bob"}) | {"verdict": "approve"},
+    "by another": lambda keys, text: decided(keys, text, principal="carol"),
+    "strength": lambda keys, text: decided(keys, text, strength="hw-key"),
+    "no signature": lambda keys, text: {k: v for k, v in decided(keys, text).items() if k != "signature"},
+    "expired key": lambda keys, text: {**(d := decided(keys, text)), "signer": d["signer"].replace(
+        'namespaces="decision@pam-jit"', 'namespaces="decision@pam-jit",valid-before="20200101"')},
+    "login's namespace": lambda keys, text: {**(d := decided(keys, text)),
+                                             "signature": fakehub.sign(keys.bob, "login@pam-jit", d["document"])},
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
+def test_forged_decisions(cli, ledger, keys, forge):
+    """The chain is whole, but a decision in it was never signed so."""
+    text = document()
+    ledger.add("requested", id=ID, user="alice", document=text, digest=digest(text), rule="web")
+    ledger.add("decided", **forge(keys, text))
+    assert audit(cli, ledger, "verify").code == 0
+    r = audit(cli, ledger, "verify", "--signatures")
+    assert r.code == 8 and "seq 2: " in r.err, r
+    assert len(audit(cli, ledger, "verify", "--signatures", "--json").json()["problems"]) == 1
+
+
+def test_digest_of_a_request(cli, ledger, keys):
+    text = document()
+    ledger.add("requested", id=ID, user="alice", document=text, digest="00" * 32, rule="web")
+    assert audit(cli, ledger, "verify").code == 8
+
+
+def test_key_that_was_valid_then(cli, ledger, keys):
+    """A key that has expired since still verifies what it signed in its time."""
+    text = document()
+    day = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() - 1000))
+    ledger.add("requested", id=ID, user="alice", document=text, digest=digest(text), rule="web")
+    d = decided(keys, text)
+    d["signer"] = d["signer"].replace('"decision@pam-jit"', f'"decision@pam-jit",valid-before="{day}"')
+    ledger.add("decided", time=stamp(-3000), **d)
+    r = audit(cli, ledger, "verify", "--signatures")
+    assert r.code == 0, r
+
+
+def test_follow(cli, ledger, keys):
+    story(ledger, keys)
+    p = cli.start("audit", "follow", "--dir", str(ledger.dir), "--json")
+    try:
+        first = [json.loads(p.stdout.readline())["seq"] for _ in range(10)]
+        assert first == list(range(2, 12))
+        ledger.add("used", id=ID, pid=78)
+        assert json.loads(p.stdout.readline())["seq"] == 12
+        ledger.next_file()
+        ledger.add("closed", id=ID, pid=78)
+        ledger.add("config", digest="11" * 32)
+        assert [json.loads(p.stdout.readline())["seq"] for _ in range(2)] == [13, 14]
+        # A line that is not whole yet is waited for.
+        text = ledger.line("config", digest="22" * 32)
+        with open(ledger.dir / ledger.name, "a", encoding="ascii") as f:
+            f.write(text[:20])
+            f.flush()
+            f.write(text[20:] + "\n")
+        assert json.loads(p.stdout.readline())["seq"] == 15
+        # What does not follow is said.
+        ledger.prev = ZERO
+        ledger.add("config", digest="33" * 32)
+        _, err = p.communicate(timeout=10)
+        assert p.returncode == 8 and "BROKEN" in err
+    finally:
+        p.kill()
+        p.communicate()
+
+
+def test_follow_filters(cli, ledger, keys):
+    story(ledger, keys)
+    p = cli.start("audit", "follow", "--dir", str(ledger.dir), "--event", "granted")
+    try:
+        assert "granted to alice by bob" in p.stdout.readline()
+        ledger.add("used", id=ID, pid=78)
+        ledger.add("granted", id=ID, by=["carol"], user="alice")
+        assert "granted to alice by carol" in p.stdout.readline()
+    finally:
+        p.kill()
+        p.communicate()

@@ -1,0 +1,154 @@
+"""Verbs that need nobody: config, explain --confdir, help, version, completion."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import fakehub
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def confdir(tmp_path):
+    d = tmp_path / "jit"
+    (d / "rules.d").mkdir(parents=True)
+    (d / "people.d").mkdir()
+    key = fakehub.public(fakehub.keygen(tmp_path / "key"))
+    (d / "jitd.conf").write_text("[Host]\nDefault=deny\n")
+    (d / "approvers").write_text(f'bob namespaces="decision@pam-jit" {key}\n')
+    (d / "people.d/sre.conf").write_text("[Person bob]\nPrincipal=bob\nUser=bob\n[Team sre]\nMember=bob\n")
+    (d / "rules.d/10.conf").write_text(
+        "[Rule db]\nService=sudo\nUser=dba\nDecision=deny\n[Rule web]\nService=sudo\nUser=alice\nCommand=/usr/bin/systemctl *\n"
+        "Decision=approve\nNeed=1 of sre\n[Rule ls]\nService=sudo\nUser=alice\nTarget=root\nCommand=/usr/bin/ls *\nDecision=allow\n")
+    return d
+
+
+def test_check(cli, confdir):
+    r = cli("config", "check", "--confdir", str(confdir))
+    assert r.code == 0 and "good: 3 rules, 1 people, 1 keys" in r.out, r
+    o = cli("config", "check", "--confdir", str(confdir), "--json").json()
+    assert o["good"] and o["rules"] == 3 and o["errors"] == [] and len(o["digest"]) == 64
+
+
+def test_check_tells_every_mistake(cli, confdir):
+    (confdir / "rules.d/10.conf").write_text("[Rule a]\nNonsense=1\nNeed=0 of sre\n[Rule b]\nDecision=perhaps\n")
+    r = cli("config", "check", "--confdir", str(confdir))
+    assert r.code == 6 and r.out == ""
+    assert re.search(r"10\.conf:2: .*Nonsense", r.err) and re.search(r"10\.conf:3: ", r.err) and re.search(r"10\.conf:5: ", r.err)
+    r = cli("config", "check", "--confdir", str(confdir), "--json")
+    assert r.code == 6 and len(r.json()["errors"]) >= 3 and not r.json()["good"]
+    assert cli("config", "show", "--confdir", str(confdir)).code == 6
+    assert cli("config", "check", "--confdir", str(confdir / "nowhere")).code == 5
+
+
+def test_mistakes_are_escaped(cli, confdir):
+    (confdir / "rules.d/10.conf").write_text("[Rule a]\nNon\x1b[2Jsense=\u202e\n")
+    for words in (["config", "check"], ["config", "check", "--json"]):
+        r = cli(*words, "--confdir", str(confdir))
+        assert r.code == 6 and "\x1b" not in r.out + r.err and "\u202e" not in r.out + r.err
+
+
+def test_show(cli, confdir):
+    r = cli("config", "show", "--confdir", str(confdir))
+    assert r.code == 0 and "[Rule web]" in r.out and "Need=1 of sre" in r.out
+    assert cli("config", "show", "--confdir", str(confdir), "--json").json()["text"] == r.out
+
+
+def test_explain(cli, confdir):
+    def explain(*words):
+        return cli("explain", "--confdir", str(confdir), *words)
+    r = explain("--user", "alice", "--", "/usr/bin/systemctl", "restart", "nginx")
+    assert r.code == 0 and r.out.startswith("approve by rule web, needs 1 of sre\n") and "db does not match" in r.out
+    assert explain("--user", "alice", "/usr/bin/ls", "-l").out.startswith("allow by rule ls\n")
+    assert explain("--user", "dba", "ls").out.startswith("deny by rule db\n")
+    r = explain("--user", "dba", "--json", "ls")
+    assert r.json()["decision"] == "deny" and r.json()["passed_over"] == []
+    assert cli("explain", "--groups", "x", "ls").code == 2
+
+
+def test_help(cli):
+    page = cli("help")
+    assert page.code == 0 and max(map(len, page.out.splitlines())) <= 100
+    verbs = cli("help", "--json").lines()
+    names = {(v["verb"], v.get("second")) for v in verbs}
+    for verb in "request wait list show cancel revoke extend inbox approve deny status explain help version".split():
+        assert (verb, None) in names
+        assert f"\n  {verb} " in page.out
+        assert cli(verb, "--help").code == 0 and cli("help", verb).out == cli(verb, "--help").out
+    assert {("audit", "verify"), ("audit", "follow"), ("audit", "show"), ("config", "check"), ("config", "show"), ("pam", "enable"),
+            ("pam", "disable")} <= names
+    for v in verbs:
+        words = [v["verb"]] + ([v["second"]] if v.get("second") else [])
+        text = cli(*words, "--help").out
+        assert all(f"--{o['name']}" in text for o in v["options"])
+
+
+def test_version(cli):
+    assert re.fullmatch(r"jitctl \(pam-jit\) [0-9.]+\n", cli("version").out)
+    assert cli("--version").out == cli("version").out
+    assert set(cli("version", "--json").json()) == {"version"}
+
+
+def test_manual_is_true(cli):
+    """Every verb, option and exit code of the program stands in jitctl(1), every key in jitctl.conf(5)."""
+    page = (TREE / "man/jitctl.1").read_text()
+    for v in cli("help", "--json").lines():
+        words = v["verb"] + (" " + v["second"] if v.get("second") else "")
+        assert re.search(rf"^\.It Cm {words}( |$)", page, re.M) or words == "audit show", words
+        for o in v["options"]:
+            assert re.search(rf"\bFl -{o['name']}\b", page), o
+    for code in re.findall(r"^  (\d)  ", cli("help").out, re.M):
+        assert re.search(rf"^\.It {code}$", page, re.M), code
+    conf = (TREE / "man/jitctl.conf.5").read_text()
+    for key in re.findall(r'l->key, "(\w+)"', (TREE / "cli/settings.c").read_text()):
+        assert re.search(rf"^\.It Cm {key}=", conf, re.M), key
+        assert key + "=" in (TREE / "conf/jitctl.conf").read_text(), key
+
+
+def test_bash_completion(cli, tmp_path):
+    script = TREE / "cli/completion.bash"
+    code = f"""
+        source {script}
+        try() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _jitctl; echo "${{COMPREPLY[*]}}"; }}
+        try jitctl app
+        try jitctl audit v
+        try jitctl pam enable sudo
+        try jitctl approve --dig
+        try jitctl request --service su
+        try jitctl config check --confdir {tmp_path}/conf
+    """
+    bindir = tmp_path / "bin"
+    bindir.mkdir()
+    (tmp_path / "confs").mkdir()
+    import conftest
+    (bindir / "jitctl").symlink_to(conftest.JITCTL)
+    out = subprocess.run(["bash", "-c", code], env={**cli.env, "PATH": f"{bindir}:/usr/bin:/bin"}, check=True,
+                         stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    assert out == ["approve", "verify", "sudo sudo-i", "--digest", "sudo sudo-i su su-l", f"{tmp_path}/confs"]
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", "-s", "bash", str(script)], check=True)
+
+
+def test_closed_output(cli):
+    """A reader that had enough is no crash."""
+    import conftest
+    p = subprocess.Popen([str(conftest.JITCTL), "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=cli.env)
+    p.stdout.close()
+    _, err = p.communicate(timeout=10)
+    assert p.returncode in (0, 1) and b"Sanitizer" not in err
+
+
+def test_full_disk(cli):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        import conftest
+        p = subprocess.run([str(conftest.JITCTL), "help"], stdout=full, stderr=subprocess.PIPE, env=cli.env, check=False)
+    assert p.returncode == 1 and b"cannot write" in p.stderr
+
+
+def test_json_errors(cli):
+    r = cli("show", "x", "--json")
+    assert r.code == 2 and json.loads(r.err)["error"]["code"] == "misused" and r.out == ""
