@@ -1,0 +1,405 @@
+"""What nobody does on purpose, and what somebody does on purpose: stopped processes, odd options, floods, a full disk."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from answers import CONF, Desk
+
+ID = r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}"
+RULES = """\
+[Rule postgres-allowed]
+Service=sudo
+User=bob
+Target=postgres
+Decision=allow
+
+[Rule short]
+Service=sudo
+User=alice
+Command=/usr/bin/touch /run/short *
+Decision=approve
+Need=1 of sre
+For=5s
+ClaimBy=4s
+AtEnd=warn no, terminate 1s
+
+[Rule root-only]
+Service=sudo
+User=alice
+Target=root
+Decision=approve
+Need=1 of sre
+For=30s
+
+[Rule bob]
+Service=sudo
+User=bob
+Decision=deny
+Message=ask carol
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(lab):
+    host = lab.host("web1")
+    lab.boot()
+    d = Desk(host)
+    d.set_up(rules=RULES)
+    host.run("useradd", "-m", "postgres")
+    return d
+
+
+@pytest.fixture(autouse=True)
+def calm(desk):
+    yield
+    desk.host.run("systemctl", "start", "jitd.socket", "jitd.service")
+    desk.clear()
+
+
+def outside(desk, program, *args, timeout=120):
+    """Runs the test machine's python with PROGRAM among the host's processes; its gate is at GATE."""
+    leader = str(desk.host.leader)
+    env = {**os.environ, "GATE": f"/proc/{leader}/root/run/jit/gate.sock"}
+    return subprocess.Popen(["nsenter", "--target", leader, "--pid", "--net", "--ipc", "/usr/bin/python3", "-c", program, *args],
+                            env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=15, what="it"):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen"
+        time.sleep(0.05)
+
+
+def sudo_pid(desk):
+    return desk.host.run("pgrep", "-x", "-u", "0", "-o", "sudo").stdout.strip()
+
+
+# ---- stopped over the deadline ----
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "restart", "dead"])
+def test_stopped_in_the_wait_over_the_deadline(desk, meanwhile):
+    """SIGSTOP by its own user, approved, the work time passes, SIGCONT: the command does not run."""
+    host = desk.host
+    host.run("rm", "-f", "/run/short", "/run/late")
+    term, document = desk.ask("touch /run/short /run/late")
+    rid = json.loads(document)["id"]
+    pid = sudo_pid(desk)
+    host.run("kill", "-STOP", pid)
+    desk.answer(document)
+    wait_for(lambda: desk.state(rid) in ("running", "granted"), what="the grant")
+    if meanwhile == "restart":
+        host.run("systemctl", "restart", "jitd")
+    if meanwhile == "dead":
+        host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    time.sleep(7)  # past the deadline: the clock is what is tested
+    host.run("kill", "-CONT", pid, check=False)
+    term.expect(r"status=(\d+)")
+    assert term.match.group(1) != "0"
+    assert host.run("test", "-e", "/run/late", check=False).returncode != 0
+
+
+# ---- the target ----
+
+@pytest.mark.parametrize("options", ["-p -urvalice", "-nu root", "--us=root", "-p x -u", "-u#0", "-u '#0'", "-iu root",
+                                     "-g root", "-R / -u postgres", "-D / -u postgres", "-T 5 -u postgres",
+                                     "-u postgres -u root", "FOO=bar -u postgres", "-E -u postgres", "-C 9 -u postgres"])
+def test_an_odd_line_never_passes_as_the_allowed_target(desk, options):
+    """bob may become postgres without asking.  Nothing that is not exactly `-u postgres` does that."""
+    done = desk.host.ssh("bob", f"sudo {options} id -u </dev/null", check=False)
+    assert done.returncode != 0 and done.stdout == "", (done.stdout, done.stderr)
+
+
+def test_the_allowed_target_passes(desk):
+    uid = desk.host.run("id", "-u", "postgres").stdout
+    assert desk.host.ssh("bob", "sudo -u postgres id -u").stdout == uid
+    assert desk.host.ssh("bob", "sudo --user=postgres -n id -u").stdout == uid
+
+
+def test_runas_default_does_not_pass_as_root(desk):
+    """The line says nothing, the claim is root, the truth is another account: the session is ended before the command."""
+    host = desk.host
+    host.put("/etc/sudoers.d/runas", "Defaults:alice runas_default=postgres\n", 0o440)
+    try:
+        term, document = desk.ask("sh -c 'id -u >/tmp/whoami'")
+        assert json.loads(document)["target"] == "root"
+        desk.answer(document)
+        term.expect(r"status=(\d+)")
+        assert term.match.group(1) != "0"
+        assert host.run("test", "-s", "/tmp/whoami", check=False).returncode != 0
+    finally:
+        host.run("rm", "-f", "/etc/sudoers.d/runas", "/tmp/whoami")
+
+
+def test_runas_default_does_not_pass_an_allow(desk):
+    host = desk.host
+    host.put("/etc/jit/rules.d/10-root.conf", "[Rule carol]\nService=sudo\nUser=carol\nTarget=root\nDecision=allow\n")
+    host.put("/etc/sudoers.d/runas", "carol ALL=(ALL) NOPASSWD: ALL\nDefaults:carol runas_default=postgres\n", 0o440)
+    try:
+        host.run("systemctl", "reload", "jitd")
+        done = host.ssh("carol", "sudo id -u", check=False)
+        assert done.returncode != 0 and done.stdout == "", (done.stdout, done.stderr)
+        assert host.ssh("carol", "sudo -u root id -u").stdout == "0\n"
+    finally:
+        host.run("rm", "-f", "/etc/sudoers.d/runas", "/etc/jit/rules.d/10-root.conf")
+        host.run("systemctl", "reload", "jitd")
+
+
+# ---- what needs nobody ----
+
+def test_listing_wakes_nobody(desk):
+    mark = len(desk.ledger())
+    assert "NOPASSWD" in desk.host.ssh("bob", "sudo -l").stdout
+    desk.host.ssh("bob", "sudo -v")
+    assert len(desk.ledger()) == mark
+
+
+def test_denied_says_why(desk):
+    done = desk.host.ssh("bob", "sudo id", check=False)
+    assert done.returncode == 1 and "ask carol" in done.stderr and done.stdout == ""
+
+
+def test_root_is_not_held(desk):
+    desk.host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    assert desk.host.run("sudo", "id", "-u").stdout == "0\n"
+    assert desk.host.run("sudo", "-u", "postgres", "id", "-un").stdout == "postgres\n"
+
+
+# ---- the clocks ----
+
+def test_approved_too_late_to_be_claimed(desk):
+    """alice has left; the approval keeps for ClaimBy, then it is gone."""
+    term, document = desk.ask("touch /run/short /run/x")
+    rid = json.loads(document)["id"]
+    term.sendintr()
+    term.expect("status=")
+    desk.answer(document)
+    wait_for(lambda: desk.state(rid) == "granted", what="the grant")
+    wait_for(lambda: desk.state(rid) == "expired", 15, "the end of the claim")
+    _, again = desk.ask("touch /run/short /run/x")
+    assert json.loads(again)["id"] != rid
+
+
+def test_approved_after_leaving_is_claimed(desk):
+    term, document = desk.ask("touch /run/short /run/y")
+    term.sendintr()
+    term.expect("status=")
+    desk.answer(document)
+    term.sendline("sudo touch /run/short /run/y; echo status=$?")
+    term.expect(r"status=\$")
+    term.expect(r"status=(\d+)")
+    assert term.match.group(1) == "0"
+
+
+# ---- words ----
+
+@pytest.mark.parametrize("argument", ["a\nb", "\x1b[2J\x1b[31m", "\u202eevil", "\udcff\udcfe", "\u200b", "'\"$(x)`", "", " "])
+def test_words_are_shown_escaped_and_signed_whole(desk, argument):
+    quoted = "'" + argument.replace("'", "'\\''") + "'"
+    host = desk.host
+    script = f"setsid -f sudo true {quoted} >/dev/null 2>&1"
+    host.put("/tmp/words.sh", "", 0o755)
+    subprocess.run(host.enter("sh", "-c", "cat >/tmp/words.sh"), input=os.fsencode(script), check=True)
+    host.ssh("alice", "sh /tmp/words.sh")
+    wait_for(lambda: host.run("sh", "-c", "ls /var/lib/jit/outbox | grep ^request", check=False).stdout, what="the request")
+    rid = host.run("sh", "-c", "ls /var/lib/jit/outbox | grep ^request").stdout.strip()[8:-5]
+    document = json.loads(desk.document(rid))
+    word = document["argv"][1]
+    if isinstance(word, dict):
+        import base64
+        assert base64.b64decode(word["base64"]) == os.fsencode(argument)
+    else:
+        assert word == argument
+    for view in (("list", "--all"), ("show", rid), ("audit", "--id", rid)):
+        shown = host.run("jitctl", *view).stdout
+        assert not any(c in shown for c in "\x1b\u202e\u200b\x07") and "\udcff" not in shown, shown
+    desk.answer(desk.document(rid))
+    wait_for(lambda: desk.state(rid) == "ended", what="the end")
+
+
+def test_a_line_too_long_is_refused_not_cut(desk):
+    done = desk.host.ssh("alice", "sudo true $(seq -s ' ' 20000)", check=False)
+    assert done.returncode == 1 and "KiB" in done.stderr, done.stderr
+
+
+# ---- the gate under a flood ----
+
+FLOOD = r'''
+import os, socket, sys
+def gate():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(os.environ["GATE"])
+    return s
+held = []
+for i in range(1000):
+    held.append(gate())
+for i in range(1000):
+    s = gate()
+    try:
+        s.send([os.urandom(200), b"v=1\0type=account\0", b"v=1\0type=verdict\0result=allow\0", b"v=2\0type=account\0",
+                b"v=1\0type=open\0service=sudo\0user=root\0", b"v=1\0v=1\0", b"type=account\0", b"x" * 65000][i % 8])
+    except OSError:
+        pass
+    held.append(s) if i % 10 == 0 else s.close()
+print("flooded", flush=True)
+sys.stdin.read()
+'''
+
+
+def test_garbage_and_half_open_clients(desk):
+    """A thousand of each, and a request goes through among them."""
+    flood = outside(desk, FLOOD)
+    try:
+        assert flood.stdout.readline() == "flooded\n"
+        term, document = desk.ask("true")
+        desk.answer(document)
+        term.expect("status=0")
+        assert desk.host.run("systemctl", "show", "-P", "NRestarts", "jitd").stdout.strip() in ("0", "1")
+    finally:
+        flood.stdin.close()
+        flood.wait(timeout=20)
+
+
+# ---- the inbox under a flood ----
+
+def test_an_inbox_full_of_junk(desk):
+    """Files, folders, links, fifos, sockets, swapped files, until the tmpfs is full: the request lives."""
+    host = desk.host
+    term, document = desk.ask("true")
+    rid = json.loads(document)["id"]
+    as_courier = ["setpriv", "--reuid=jit-courier", "--regid=jit-courier", "--clear-groups"]
+    host.run(*as_courier, "sh", "-c", "cd /run/jit/inbox; for i in $(seq 300); do echo junk >junk-$i; done; mkfifo a-fifo; "
+             "ln -s /etc/shadow a-link; ln -s /dev/zero zero; mkdir -p a-folder/deeper; ln -s loop loop; "
+             "head -c 200000 /dev/zero >big; : >empty; touch -- '-rf' 'new\nline' '\033[2J'; true", check=False)
+    done = host.run(*as_courier, "sh", "-c", "cd /run/jit/inbox; for i in $(seq 20000); do echo junk >flood-$i || exit 0; done",
+                    check=False, timeout=120)
+    assert done.returncode in (0, 1, 2)
+    swap = host.run(*as_courier, "sh", "-c", "cd /run/jit/inbox; for i in $(seq 300); do echo x >.s; mv .s swapped; "
+                    "ln -sf /etc/shadow swapped; done; true", check=False)
+    assert swap.returncode == 0
+    host.run("sh", "-c", "cd /run/jit/inbox; rm -rf a-folder", check=False)
+    wait_for(lambda: host.run("sh", "-c", "ls /run/jit/inbox | wc -l").stdout.strip() == "0", 60, "an empty inbox")
+    assert desk.state(rid) == "pending"
+    desk.answer(document)
+    term.expect("status=0")
+    recorded = [e for e in desk.ledger() if e["event"] == "refused" and e["where"] == "inbox"]
+    assert recorded and len(recorded) < 200  # counted, not written one by one
+
+
+# ---- the disk ----
+
+@pytest.fixture
+def small_disk(desk):
+    """The ledger on a file system of its own."""
+    host = desk.host
+    host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    host.run("mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "small", "/var/lib/jit/ledger")
+    host.run("systemctl", "start", "jitd.socket", "jitd.service")
+    yield host
+    host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    host.run("umount", "/var/lib/jit/ledger")
+    host.run("systemctl", "start", "jitd.socket", "jitd.service")
+
+
+def test_disk_full(desk, small_disk):
+    host = small_disk
+    term, document = desk.ask("touch /run/one")
+    rid = json.loads(document)["id"]
+    host.run("rm", "-f", "/run/one")
+    host.run("sh", "-c", "dd if=/dev/zero of=/var/lib/jit/ledger/fill bs=4k 2>/dev/null; true")
+    # nothing new is asked for,
+    done = host.ssh("alice", "sudo touch /run/two", check=False)
+    assert done.returncode == 1 and "No space left" in done.stderr, done.stderr
+    # and nothing is granted,
+    desk.n += 1
+    text = desk.decision(document)
+    host.put("/run/jit/inbox/decision-full.json", desk.envelope(text, desk.sign(text)))
+    wait_for(lambda: "No space" in host.journal("-u", "jitd", "-n", "30"), what="the word in the journal")
+    assert desk.state(rid) == "pending" and host.run("test", "-e", "/run/one", check=False).returncode != 0
+    # until there is room again: then what was said counts.
+    host.run("rm", "/var/lib/jit/ledger/fill")
+    term.expect(r"status=(\d+)", timeout=30)
+    assert term.match.group(1) == "0"
+    host.run("jitctl", "audit", "verify")
+
+
+def test_read_only_disk(desk, small_disk):
+    host = small_disk
+    host.run("mount", "-o", "remount,ro", "/var/lib/jit/ledger")
+    done = host.ssh("alice", "sudo touch /run/two", check=False)
+    assert done.returncode == 1 and "Read-only" in done.stderr, done.stderr
+    # also over a restart: refused, never let through
+    host.run("systemctl", "restart", "jitd", check=False)
+    done = host.ssh("alice", "sudo touch /run/two", check=False, timeout=120)
+    assert done.returncode == 1 and done.stderr, done.stderr
+    assert host.run("test", "-e", "/run/two", check=False).returncode != 0
+    host.run("mount", "-o", "remount,rw", "/var/lib/jit/ledger")
+    host.run("systemctl", "start", "jitd")
+    term, document = desk.ask("touch /run/two")
+    desk.answer(document)
+    term.expect("status=0")
+
+
+def test_a_broken_chain_grants_nothing(desk, small_disk):
+    host = small_disk
+    term, document = desk.ask("true")
+    desk.answer(document)
+    term.expect("status=0")
+    host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    host.run("sh", "-c", "sed -i '2s/alice/mallo/' /var/lib/jit/ledger/*.jsonl")
+    host.run("systemctl", "start", "jitd.socket", "jitd.service")
+    done = host.run("jitctl", "audit", "verify", check=False)
+    assert done.returncode == 8
+    done = host.ssh("alice", "sudo true", check=False)
+    assert done.returncode == 1 and "ledger" in done.stderr, done.stderr
+
+
+# ---- configuration ----
+
+@pytest.mark.parametrize("breakage", ["Decision=perhaps", "Nonsense=1", "[Rule"])
+def test_bad_rules_leave_the_old_ones(desk, breakage):
+    host = desk.host
+    host.put("/etc/jit/rules.d/90-bad.conf", f"[Rule bad]\n{breakage}\n")
+    try:
+        host.run("systemctl", "reload", "jitd", check=False)
+        done = host.ssh("bob", "sudo id", check=False)
+        assert "ask carol" in done.stderr  # the old rules
+        host.run("systemctl", "restart", "jitd")
+        done = host.ssh("bob", "sudo id", check=False)
+        assert done.returncode == 1 and "90-bad.conf:" in done.stderr and "jitctl config check" in done.stderr, done.stderr
+        assert host.run("sudo", "id", "-u").stdout == "0\n"
+    finally:
+        host.run("rm", "-f", "/etc/jit/rules.d/90-bad.conf")
+        host.run("systemctl", "reload", "jitd")
+    assert "ask carol" in host.ssh("bob", "sudo id", check=False).stderr
+
+
+def test_no_configuration_at_all(desk):
+    host = desk.host
+    host.run("sh", "-c", "mv /etc/jit /etc/jit.away && mkdir /etc/jit && systemctl restart jitd")
+    try:
+        done = host.ssh("bob", "sudo id", check=False)
+        assert done.returncode == 1 and "no rules are in force" in done.stderr and done.stdout == "", done.stderr
+        assert host.run("sudo", "id", "-u").stdout == "0\n"
+    finally:
+        host.run("sh", "-c", "rm -r /etc/jit && mv /etc/jit.away /etc/jit && systemctl restart jitd")
+
+
+def test_two_requests_at_once(desk):
+    """Two terminals, two commands, two requests, each answered for itself."""
+    first, one = desk.ask("touch /run/first")
+    second, two = desk.ask("touch /run/second")
+    assert json.loads(one)["id"] != json.loads(two)["id"]
+    desk.answer(two)
+    second.expect("status=0")
+    desk.answer(one, verdict="deny")
+    first.expect("denied by bob")
+    first.expect("status=1")
+
+
+def test_the_default_is_written_down(desk):
+    assert "Default=deny" in CONF and "Default=deny" in desk.host.run("jitctl", "config", "show").stdout
