@@ -22,6 +22,7 @@ struct statement {
 	uint64_t work_usec;       /* 0: as asked */
 	int scope;                /* -1: as asked */
 	enum strength strength;
+	char key[FINGERPRINT_LEN + 1]; /* that signed */
 	char *signer_line;
 };
 
@@ -191,6 +192,26 @@ static int check_person(struct statement *s, struct request *r, const struct per
 	return 0;
 }
 
+/* One key is one person's and counts once, whatever names certificates give it. */
+static int check_key(struct statement *s, const struct request *r, const struct person *p, const struct sshkey *key,
+	struct why *w)
+{
+	const struct people *people = &s->jitd->policy->people;
+
+	sshkey_fingerprint(key, s->key);
+	for (const struct decision_taken *d = r->decisions; d && s->kind != REVOKE; d = d->next)
+		if (d->key && !strcmp(d->key, s->key))
+			return why(w, -EACCES, "this key has answered already, as %s", d->person);
+	for (size_t i = 0; i < people->approvers.n; i++) {
+		const struct signer *listed = &people->approvers.list[i];
+		const struct person *owner = people_by_principal(people, listed->principals[0]);
+
+		if (!listed->cert_authority && sshkey_equal(&listed->key, key) && owner != p)
+			return why(w, -EACCES, "this key is listed for %s", owner ? owner->name : "somebody else");
+	}
+	return 0;
+}
+
 /* What our own reading of the signature says; its arithmetic is ssh-keygen's. */
 static int check_signature_form(struct statement *s, struct request *r, const struct person *p)
 {
@@ -212,7 +233,10 @@ static int check_signature_form(struct statement *s, struct request *r, const st
 		e = sshsig_check_challenge(&sig, s->document, strlen(s->document), NULL) < 0 ?
 			why(&w, -EACCES, "the passkey signed something else") : 0;
 	s->strength = sig.kind == SSHSIG_BROWSER ? STRENGTH_BROWSER : sig.kind == SSHSIG_HW_KEY ? STRENGTH_HW_KEY : STRENGTH_KEY;
+	if (e >= 0)
+		e = check_key(s, r, p, &sig.key, &w);
 	if (e >= 0) {
+		free(s->signer_line);
 		s->signer_line = strdup(signer->text);
 		in_need(s, r, p->name, &strong);
 		if (!strong && s->kind == APPROVE)
@@ -234,6 +258,7 @@ static struct json_object *decided_fields(const struct statement *s, const struc
 	json_add_str(o, "principal", s->principal);
 	json_add_str(o, "verdict", s->verdict);
 	json_add_str(o, "strength", strengths[s->strength]);
+	json_add_str(o, "key", s->key);
 	json_add_str(o, "note", json_str(s->doc, "note"));
 	json_add_u64(o, "for", s->work_usec);
 	if (s->scope >= 0)
@@ -258,16 +283,13 @@ static bool take_vote(struct statement *s, struct request *r, const struct perso
 	d->principal = strdup(s->principal);
 	d->note = note ? strdup(note) : NULL;
 	d->time = strdup(time_rfc3339(clock_real(), when));
+	d->key = strdup(s->key);
 	d->strength = s->strength;
 	d->approve = s->kind == APPROVE;
-	if (d->person && d->principal && d->time &&
+	if (d->person && d->principal && d->time && d->key &&
 	    lives_vote(r, d, decided_fields(s, p), s->work_usec, s->scope, &w) >= 0)
 		return true;
-	free(d->person);
-	free(d->principal);
-	free(d->note);
-	free(d->time);
-	free(d);
+	decision_free(d);
 	return false;
 }
 

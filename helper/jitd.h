@@ -53,6 +53,7 @@ struct terms {
 
 struct decision_taken {
 	char *person, *principal, *note, *time;
+	char *key; /* fingerprint: one key counts once, whatever names certificates give it */
 	enum strength strength;
 	bool approve;
 	struct decision_taken *next;
@@ -127,6 +128,7 @@ struct jitd {
 
 /* ---- request.c ---- */
 struct request *request_free(struct request *r);
+void decision_free(struct decision_taken *d);
 /* Unlinks and frees R. */
 void request_forget(struct request *r);
 struct request *request_find(struct jitd *j, const char *id);

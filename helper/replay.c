@@ -51,14 +51,11 @@ static int replay_decided(struct request *r, struct json_object *line)
 	d->principal = copy(line, "principal");
 	d->note = copy(line, "note");
 	d->time = copy(line, "time");
+	d->key = copy(line, "key");
 	d->strength = strength_parse(json_str(line, "strength"));
 	d->approve = verdict && !strcmp(verdict, "approve");
 	if (!d->person || !d->principal) {
-		free(d->person);
-		free(d->principal);
-		free(d->note);
-		free(d->time);
-		free(d);
+		decision_free(d);
 		return 0;
 	}
 	d->next = r->decisions;

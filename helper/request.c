@@ -26,12 +26,13 @@ void terms_done(struct terms *t)
 	t->rule = NULL;
 }
 
-static void decision_free(struct decision_taken *d)
+void decision_free(struct decision_taken *d)
 {
 	free(d->person);
 	free(d->principal);
 	free(d->note);
 	free(d->time);
+	free(d->key);
 	free(d);
 }
 

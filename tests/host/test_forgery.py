@@ -187,6 +187,12 @@ def test_certificates(desk, asked):
     certificate(desk, "erin", extra=("-V", "20200101:20200102"))
     desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
     assert desk.state(rid) == "pending" and not desk.events(rid, "decided")
+    # the requester's own key, and that of somebody who has a name of their own, under erin's
+    for key, reason in (("alice", "this key is listed for alice"), ("bob", "this key is listed for bob")):
+        certificate(desk, "erin", key)
+        desk.deliver(desk.envelope(text, sign_with_certificate(desk, text, key)))
+        nothing(desk, rid, reason)
+        desk.host.run("rm", f"/root/keys/{key}-cert.pub")
     certificate(desk, "erin")
     desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
     assert [e["person"] for e in desk.events(rid, "decided")] == ["erin"]
