@@ -1,6 +1,7 @@
 /* INI files with systemd's habits, read strictly: [Section name], Key=value, '#' and ';' comments, a trailing
- * backslash continues a line (comments between are skipped, the joint is one blank).  UTF-8 without control bytes.  A file must be root's (or OWNER's) and not writable by others.  Nothing here knows any key:
- * it calls back for every assignment.  Every mistake is collected, none stops the reading. */
+ * backslash continues a line (comments between are skipped, the joint is one blank).  UTF-8 without control bytes.  A
+ * file must be root's (or OWNER's) and not writable by others.  Nothing here knows any key: it calls back for every
+ * assignment.  Every mistake is collected, none stops the reading. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
