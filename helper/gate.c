@@ -128,9 +128,23 @@ void client_progress(struct client *c, const char *id, uint64_t wait, const char
 		client_text(c, "progress", id, wait, text);
 }
 
+static int on_silence(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct client *c = userdata;
+
+	if (c->state == CLIENT_NEW)
+		client_free(c);
+	else if (c->state == CLIENT_ASKED)
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "no reason was given in time; run it again");
+	return 0;
+}
+
 void client_ask(struct client *c, uint64_t wait, const char *prompt)
 {
 	c->state = CLIENT_ASKED;
+	sd_event_source_disable_unref(c->timer);
+	c->timer = NULL;
+	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, wait, 0, on_silence, c);
 	client_text(c, "ask", NULL, wait, prompt);
 }
 
@@ -204,15 +218,6 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
 		return 0;
 	}
 	dispatch(c, &in);
-	return 0;
-}
-
-static int on_silence(sd_event_source *s, uint64_t usec, void *userdata)
-{
-	struct client *c = userdata;
-
-	if (c->state == CLIENT_NEW)
-		client_free(c);
 	return 0;
 }
 
