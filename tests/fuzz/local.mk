@@ -24,12 +24,13 @@ EXTRA_DIST += tests/fuzz/corpus/gate tests/fuzz/corpus/envelope tests/fuzz/corpu
 
 include $(srcdir)/tests/fuzz/policy.mk
 include $(srcdir)/tests/fuzz/ssh.mk
+include $(srcdir)/tests/fuzz/net.mk
 
 # Every target for FUZZ_SECONDS; what is found new grows in the build tree, what breaks stops the run and leaves a file.
 FUZZ_SECONDS = 60
 if FUZZING
 fuzz: $(check_PROGRAMS)
-	@for t in $(lib_fuzz) $(policy_fuzz) $(ssh_fuzz); do \
+	@for t in $(lib_fuzz) $(policy_fuzz) $(ssh_fuzz) $(net_fuzz); do \
 		name=$${t##*/fuzz-}; echo "fuzz $$name for $(FUZZ_SECONDS) s"; \
 		$(MKDIR_P) fuzz-found/$$name || exit 1; \
 		./$$t -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=fuzz-found/$$name- -print_final_stats=1 \

@@ -181,6 +181,7 @@ static void test_jump_inside(void **state)
 
 	/* The jump lands on our line: nothing is skipped. */
 	assert_int_equal(r, 1);
+	assert_non_null(on);
 }
 
 static void test_unreadable(void **state)
