@@ -8,6 +8,7 @@ import time
 import pytest
 
 import fakehub
+from clitest import JITCTL
 from fakehub import digest, document, stamp
 
 ZERO = "0" * 64
@@ -184,11 +185,10 @@ def test_empty_and_away(cli, ledger, tmp_path):
 def test_only_root_reads(cli, ledger):
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    import conftest
     import subprocess
     ledger.add("config")
     ledger.dir.chmod(0o700)
-    p = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", str(conftest.JITCTL), "audit", "--dir",
+    p = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", str(JITCTL), "audit", "--dir",
                         "/root"], env=cli.env, stderr=subprocess.PIPE, check=False)
     if b"failed to execute" in p.stderr:
         pytest.skip("the program lies where nobody may run it")

@@ -24,9 +24,9 @@ def request(state="pending", doc=None, **changes):
     return o
 
 
-YES = {"person": "bob", "principal": "bob@example.com", "verdict": "approve", "strength": "hw-key", "time": stamp(-300),
+YES = {"person": "bob", "principal": "bob@example.com", "verdict": "approve", "strength": "hw-key", "time": stamp(-10 * 86400),
        "note": "go on"}
-NO = {"person": "carol", "principal": "carol", "verdict": "deny", "strength": "key", "time": stamp(-300)}
+NO = {"person": "carol", "principal": "carol", "verdict": "deny", "strength": "key", "time": stamp(-10 * 86400)}
 
 
 def test_list(cli, jitd):
@@ -78,7 +78,7 @@ def test_show(cli, jitd):
                  "what       systemctl restart nginx", "sudo says  /usr/bin/systemctl restart nginx", "as         root, by sudo",
                  "where      web1, in /home/alice", "why        INC-17 nginx hangs", "for        30 min",
                  "need       1 of sre", "sre: bob, carol", "context    load: 0.42",
-                 'answers    bob (bob@example.com) approved 5 min ago, with hw-key: "go on"', "uses       process 77 on pts/3",
+                 'answers    bob (bob@example.com) approved 10 d ago, with hw-key: "go on"', "uses       process 77 on pts/3",
                  "digest     " + "12" * 32):
         assert line in r.out, (line, r.out)
 
@@ -284,8 +284,8 @@ def test_cancel_revoke_extend(cli, jitd):
     assert jitd.call() == ["Extend", "K7QF-2M9X", str(30 * MIN)]
 
 
-STATUS = {"version": "0.1.0", "pid": 42, "since": stamp(-3600), "host": "web1", "pending": 1, "grants": 2, "systemd": "connected",
-          "rules": {"state": "in force", "digest": "ab" * 32, "loaded": stamp(-3600), "count": 3, "errors": []},
+STATUS = {"version": "0.1.0", "pid": 42, "since": stamp(-10 * 86400), "host": "web1", "pending": 1, "grants": 2, "systemd": "connected",
+          "rules": {"state": "in force", "digest": "ab" * 32, "loaded": stamp(-10 * 86400), "count": 3, "errors": []},
           "ledger": {"seq": 214, "head": "cd" * 32, "state": "whole"}}
 
 
@@ -296,7 +296,7 @@ def test_status(cli, jitd, tmp_path):
                                    "last_delivery": stamp(-120)}))
     r = cli("status", "--courier", str(courier))
     assert r.code == 0
-    assert re.search(r"jitd +running since .*\(1 h ago\), version 0.1.0, pid 42", r.out)
+    assert re.search(r"jitd +running since .*\(10 d ago\), version 0.1.0, pid 42", r.out)
     assert re.search(r"rules +3 in force", r.out)
     assert re.search(r"requests +1 pending, 2 granted", r.out)
     assert re.search(r"ledger +whole, 214 records, head cdcdcdcdcdcdcdcd", r.out)

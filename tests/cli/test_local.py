@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import fakehub
+from clitest import JITCTL
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 
@@ -124,8 +125,7 @@ def test_bash_completion(cli, tmp_path):
     bindir = tmp_path / "bin"
     bindir.mkdir()
     (tmp_path / "confs").mkdir()
-    import conftest
-    (bindir / "jitctl").symlink_to(conftest.JITCTL)
+    (bindir / "jitctl").symlink_to(JITCTL)
     out = subprocess.run(["bash", "-c", code], env={**cli.env, "PATH": f"{bindir}:/usr/bin:/bin"}, check=True,
                          stdout=subprocess.PIPE, text=True).stdout.splitlines()
     assert out == ["approve", "verify", "sudo sudo-i", "--digest", "sudo sudo-i su su-l", f"{tmp_path}/confs"]
@@ -135,8 +135,7 @@ def test_bash_completion(cli, tmp_path):
 
 def test_closed_output(cli):
     """A reader that had enough is no crash."""
-    import conftest
-    p = subprocess.Popen([str(conftest.JITCTL), "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=cli.env)
+    p = subprocess.Popen([str(JITCTL), "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=cli.env)
     p.stdout.close()
     _, err = p.communicate(timeout=10)
     assert p.returncode in (0, 1) and b"Sanitizer" not in err
@@ -144,8 +143,7 @@ def test_closed_output(cli):
 
 def test_full_disk(cli):
     with open("/dev/full", "w", encoding="ascii") as full:
-        import conftest
-        p = subprocess.run([str(conftest.JITCTL), "help"], stdout=full, stderr=subprocess.PIPE, env=cli.env, check=False)
+        p = subprocess.run([str(JITCTL), "help"], stdout=full, stderr=subprocess.PIPE, env=cli.env, check=False)
     assert p.returncode == 1 and b"cannot write" in p.stderr
 
 
