@@ -343,7 +343,7 @@ static enum fit fit_rule(const struct rule *r, const struct facts *f, struct why
 
 static struct verdict conclude(enum decision d, const struct rule *rule, const struct rule *doubt, bool fit)
 {
-	if (d == DECISION_ALLOW && (doubt || !fit))
+	if ((doubt && d != DECISION_DENY) || (d == DECISION_ALLOW && !fit))
 		return (struct verdict){ .decision = DECISION_DENY, .unknown = true, .doubt = doubt };
 	return (struct verdict){ .decision = d, .rule = rule };
 }
@@ -356,7 +356,8 @@ void policy_decide(const struct policy *p, const struct facts *f, struct verdict
 		const struct rule *r = &p->rule[i];
 		enum fit fit = fit_rule(r, f, NULL);
 
-		/* An `allow` in doubt takes nothing away; any other rule might have asked or refused. */
+		/* An `allow` in doubt takes nothing away; any other rule might have refused, or asked more people than a
+		 * later one does. */
 		if (fit == IN_DOUBT && r->decision != DECISION_ALLOW && !doubt)
 			doubt = r;
 		if (fit == DECIDES) {

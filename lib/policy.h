@@ -96,15 +96,15 @@ struct facts {
 struct verdict {
 	enum decision decision;
 	const struct rule *rule; /* NULL: Default= decided with deny or allow; &policy->fallback for Default=approve */
-	/* The call could not be judged: an allow would have been next, but a fact is unknown or the call is marked.  Then
-	 * decision is deny and rule is NULL; DOUBT is the rule that could not be judged, NULL when it is the call itself. */
+	/* The call could not be judged: an allow would have been next, but a fact is unknown or the call is marked; or an
+	 * approve would, after a rule that was passed over for an unknown fact and might have asked more people.  Then decision is deny and rule is NULL; DOUBT is the rule that could not be judged, NULL when it is the call itself. */
 	bool unknown;
 	const struct rule *doubt;
 };
 /* Pure.  Facts unknown to a rule's key: the rule matches if it denies, does not match if it allows; for `approve` an
  * unknown user, group or binary does not match, an unknown target matches only a rule without Target=.  An `allow` (a
- * rule's or Default='s) besides wants service, user and target known, sudo's command known, and the call unmarked; and it
- * never decides after a rule other than an `allow` was passed over for an unknown fact.  So not knowing something never opens
+ * rule's or Default='s) besides wants service, user and target known, sudo's command known, and the call unmarked; and
+ * nothing but a deny decides after a rule other than an `allow` was passed over for an unknown fact.  So not knowing something never opens
  * what knowing it would not have opened. */
 void policy_decide(const struct policy *p, const struct facts *f, struct verdict *ret);
 /* Why RULE does not match F, in words ("user is alice, not bob"); returns false when it matches. */
