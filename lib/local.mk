@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += lib/libjit-base.la lib/libjit.la
 
 lib_libjit_base_la_SOURCES = lib/cleanup.h lib/cleanup.c lib/why.h lib/why.c lib/clock.h lib/clock.c \
-	lib/id.h lib/id.c lib/text.h lib/text.c lib/file.h lib/file.c lib/gate.h lib/gate.c \
+	lib/id.h lib/id.c lib/text.h lib/text.c lib/text-tables.h lib/file.h lib/file.c lib/gate.h lib/gate.c \
 	lib/sudoargs.h lib/sudoargs.c lib/paths.h
 lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/json.h lib/json.c lib/json-scan.h \
 	lib/json-scan.c lib/envelope.h lib/envelope.c \
@@ -13,3 +13,4 @@ lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/json.h lib/json.c lib/json
 	lib/event.h lib/event.c lib/ledger.h lib/ledger.c lib/ledger-scan.h lib/ledger-write.c \
 	lib/log.h lib/log.c
 lib_libjit_la_LIBADD = lib/libjit-base.la $(JSON_LIBS) $(CRYPTO_LIBS) $(SYSTEMD_LIBS)
+EXTRA_DIST += lib/text-tables.py

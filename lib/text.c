@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "lib/text-tables.h"
 
 #define MARKS_MAX 4 /* combining marks on one character: more paint over the lines around */
 #define UNIT_MAX 24 /* bytes that one character becomes at the most, with room */
@@ -46,15 +47,21 @@ static size_t utf8_decode(const char *s, size_t len, uint32_t *ret)
 	return n;
 }
 
-struct range {
-	uint32_t first, last;
-};
-
+/* R ascends without overlap. */
 static bool in_ranges(uint32_t cp, const struct range *r, size_t n)
 {
-	for (size_t i = 0; i < n && cp >= r[i].first; i++)
-		if (cp <= r[i].last)
+	size_t from = 0;
+
+	while (from < n) {
+		size_t middle = from + (n - from) / 2;
+
+		if (cp < r[middle].first)
+			n = middle;
+		else if (cp > r[middle].last)
+			from = middle + 1;
+		else
 			return true;
+	}
 	return false;
 }
 
@@ -89,27 +96,6 @@ static const struct range hidden[] = {
 	{ 0x1fffe, 0x1ffff }, /* noncharacters */
 	{ 0x2fffe, 0x2ffff },
 	{ 0x3fffe, 0x10ffff }, /* empty planes, tags, variation selectors, private use */
-};
-
-/* Marks that stand on the character before. */
-static const struct range combining[] = {
-	{ 0x0300, 0x036f }, { 0x0483, 0x0489 }, { 0x0591, 0x05bd }, { 0x05bf, 0x05bf }, { 0x05c1, 0x05c2 },
-	{ 0x05c4, 0x05c5 }, { 0x05c7, 0x05c7 }, { 0x0610, 0x061a }, { 0x064b, 0x065f }, { 0x0670, 0x0670 },
-	{ 0x06d6, 0x06dc }, { 0x06df, 0x06e4 }, { 0x06e7, 0x06e8 }, { 0x06ea, 0x06ed }, { 0x0711, 0x0711 },
-	{ 0x0730, 0x074a }, { 0x07a6, 0x07b0 }, { 0x07eb, 0x07f3 }, { 0x0e31, 0x0e31 }, { 0x0e34, 0x0e3a },
-	{ 0x0e47, 0x0e4e }, { 0x0eb1, 0x0eb1 }, { 0x0eb4, 0x0ebc }, { 0x0ec8, 0x0ece }, { 0x1ab0, 0x1aff },
-	{ 0x1dc0, 0x1dff }, { 0x20d0, 0x20ff }, { 0x302a, 0x302d }, { 0x3099, 0x309a }, { 0xfe20, 0xfe2f },
-};
-
-/* Two columns (East_Asian_Width W and F, emoji with their own picture). */
-static const struct range wide[] = {
-	{ 0x1100, 0x115e },   { 0x231a, 0x231b },   { 0x2329, 0x232a },   { 0x23e9, 0x23ec },   { 0x2614, 0x2615 },
-	{ 0x26a1, 0x26a1 },   { 0x2705, 0x2705 },   { 0x274c, 0x274c },   { 0x2e80, 0x2fff },   { 0x3001, 0x303e },
-	{ 0x3041, 0x33ff },   { 0x3400, 0x4dbf },   { 0x4e00, 0xa4cf },   { 0xa960, 0xa97f },   { 0xac00, 0xd7a3 },
-	{ 0xf900, 0xfaff },   { 0xfe10, 0xfe19 },   { 0xfe30, 0xfe6f },   { 0xff01, 0xff60 },   { 0xffe0, 0xffe6 },
-	{ 0x16fe0, 0x18fff }, { 0x1b000, 0x1b2ff }, { 0x1f004, 0x1f004 }, { 0x1f0cf, 0x1f0cf }, { 0x1f18e, 0x1f18e },
-	{ 0x1f191, 0x1f19a }, { 0x1f200, 0x1f320 }, { 0x1f32d, 0x1f5a4 }, { 0x1f5fb, 0x1f64f }, { 0x1f680, 0x1f6ff },
-	{ 0x1f7e0, 0x1f7eb }, { 0x1f90c, 0x1f9ff }, { 0x1fa70, 0x1faff }, { 0x20000, 0x3fffd },
 };
 
 static bool is_combining(uint32_t cp)

@@ -14,6 +14,8 @@ static void test_accepted(void **state)
 		"{\"\":1}", "{\"a\":{\"a\":1},\"b\":{\"a\":1}}", "{\"a\":[{\"a\":1},{\"a\":1}]}",
 		"{\"a\":[[[[[[[]]]]]]]}", "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"}",
 		"{\"a\":\"\x7f\xc2\x80\xe2\x80\xae\xf4\x8f\xbf\xbf\"}", "{\"a\":[],\"b\":{}}", "{\"a\":1.7e999}",
+		"{\"a b\":\" ! \"}",
+		"{\"a\":\"\\ud7ff\\ue000\\ud800\\udc00\\udbff\\udfff\\uABCF\\uface\\u0001\\uffff\"}",
 	};
 
 	for (size_t i = 0; i < ELEMENTS(texts); i++) {
@@ -64,6 +66,8 @@ static void test_refused(void **state)
 		{ BYTES("{\"a\":\"\\ud83d\"}") }, { BYTES("{\"a\":\"\\ude00\"}") }, { BYTES("{\"a\":\"\\ud83dx\"}") },
 		{ BYTES("{\"a\":\"\\ud83d\\ud83d\"}") }, { BYTES("{\"a\":\"\\ud83d\\n\"}") }, { BYTES("{\"a\":\"\\ude00\\ud83d\"}") },
 		{ BYTES("{\"a\":\"\\ud83d\\u0041\"}") },
+		{ BYTES("{\"a\":\"\\udc00\"}") }, { BYTES("{\"a\":\"\\udfff\"}") }, { BYTES("{\"a\":\"\\ud800\"}") }, { BYTES("{\"a\":\"\\udbff\"}") },
+		{ BYTES("{\"a\":\"\\ud800\\udbff\"}") }, { BYTES("{\"a\":\"\\ud800\\ue000\"}") },
 		/* UTF-8 */
 		{ BYTES("{\"a\":\"\xff\"}") }, { BYTES("{\"a\":\"\xc0\xaf\"}") }, { BYTES("{\"a\":\"\xed\xa0\x80\"}") },
 		{ BYTES("{\"a\":\"\xe2\x82\"}") }, { BYTES("{\"\x80\":1}") }, { BYTES("{\"a\":\"\xf4\x90\x80\x80\"}") },
@@ -108,7 +112,7 @@ static void test_bomb(void **state)
 
 static void test_members(void **state)
 {
-	static const char text[] = "{\"s\":\"x\",\"e\":\"\",\"n\":7,\"max\":18446744073709551615,\"neg\":-1,\"f\":1.0,\"t\":true,\"no\":false,"
+	static const char text[] = "{\"s\":\"x\",\"e\":\"\",\"n\":7,\"zero\":0,\"max\":18446744073709551615,\"neg\":-1,\"f\":1.0,\"t\":true,\"no\":false,"
 				   "\"null\":null,\"o\":{\"k\":1},\"a\":[1],\"ns\":\"7\"}";
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	uint64_t n = 99;
@@ -130,6 +134,8 @@ static void test_members(void **state)
 	assert_true(n == 99);
 	assert_int_equal(json_u64(o, "n", &n), 0);
 	assert_true(n == 7);
+	assert_int_equal(json_u64(o, "zero", &n), 0);
+	assert_true(n == 0);
 	assert_int_equal(json_u64(o, "max", &n), 0);
 	assert_true(n == UINT64_MAX);
 	assert_true(json_true(o, "t"));

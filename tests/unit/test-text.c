@@ -1,6 +1,9 @@
 /* Escaping: what an approver reads must be what was asked. */
 #include "tests/unit/unit.h"
 
+#include <locale.h>
+#include <wchar.h>
+
 #include "lib/text.h"
 
 #define WHOLE 100000
@@ -349,6 +352,7 @@ static void test_line(void **state)
 			assert_string_equal(small + strlen(small) - 3, "...");
 		free(small);
 	}
+	assert_string_equal(text_line(buf, 9, in, strlen(in)), "a\\b\\n...");
 	assert_string_equal(text_line(buf, 12, in, strlen(in)), "a\\b\\n\xe2\x82\xac\xe2\x82\xac");
 	buf[0] = 'x';
 	assert_ptr_equal(text_line(buf, 0, in, strlen(in)), buf);
@@ -385,6 +389,28 @@ static void test_columns(void **state)
 	assert_int_equal(text_columns("\xf0\x9f\x98\x80"), 2);
 	assert_int_equal(text_columns("\xea\xb0\x80\xef\xbc\xa1"), 4);
 	assert_int_equal(text_columns("a\xff" "b"), 3);
+}
+
+/* The C library's tables are the witness, but for what one of both Unicode versions does not know. */
+static void test_columns_against_libc(void **state)
+{
+	unsigned seen = 0, odd = 0;
+
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		skip();
+	for (uint32_t cp = 0xa1; cp < 0x40000; cp++) {
+		char s[5];
+		int theirs = wcwidth((wchar_t)cp), ours;
+
+		if ((cp >= 0xd800 && cp <= 0xdfff) || theirs < 0)
+			continue;
+		s[encode(cp, s)] = '\0';
+		ours = (int)text_columns(s);
+		seen++;
+		if (ours != theirs && !hidden(cp))
+			odd++;
+	}
+	check_case(seen > 100000 && odd < 512, "%u of %u differ", odd, seen);
 }
 
 static void test_names(void **state)
@@ -450,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_every_byte_pair), cmocka_unit_test(test_argv),
 		cmocka_unit_test(test_argv_cut),       cmocka_unit_test(test_line),
 		cmocka_unit_test(test_utf8),           cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_columns_against_libc),
 		cmocka_unit_test(test_names),
 	};
 
