@@ -316,14 +316,14 @@ static const struct {
 	{ HOST_DENY, R("a", "Command=/bin/id\n" APPROVE), "sudo alice root - id", "deny Default" },
 	{ HOST_DENY, R("a", "Target=root\n" APPROVE) R("b", APPROVE), "sudo alice - /bin/id id", "unknown a" },
 
-	/* What was passed over in doubt lets no later allow decide. */
+	/* What was passed over in doubt lets nothing later decide but a denial. */
 	{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id nogroups", "unknown a" },
 	{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id groups=x", "allow b" },
 	{ HOST_ALLOW, R("a", "User=%dba\n" APPROVE), "sudo alice root /bin/id id nogroups", "unknown a" },
 	{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("x", "User=%ops\n" APPROVE) R("b", ALLOW),
 		"sudo alice root /bin/id id nogroups", "unknown a" },
 	{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("b", "User=bob\n" ALLOW) R("c", APPROVE),
-		"sudo alice root /bin/id id nogroups", "approve c" },
+		"sudo alice root /bin/id id nogroups", "unknown a" },
 	{ HOST_DENY, R("a", "User=%dba\nTarget=vault\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id nogroups", "allow b" },
 	/* An allow in doubt would only have opened what the next one opens. */
 	{ HOST_DENY, R("a", "User=%dba\n" ALLOW) R("b", "User=alice\n" ALLOW), "sudo alice root /bin/id id nogroups", "allow b" },
