@@ -1,5 +1,6 @@
 /* jitctl explain: which rule would decide, and why the earlier ones did not match. */
 #include "config.h"
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,24 +46,48 @@ static const char *own_name(void)
 	return pw ? pw->pw_name : NULL;
 }
 
-/* "a,b" into words; at most N - 1 of them. */
-static size_t split(char *list, const char **out, size_t n)
-{
-	char *save = NULL;
-	size_t used = 0;
+#define GROUPS_MAX 256
 
-	for (char *word = strtok_r(list, ", ", &save); word && used < n - 1; word = strtok_r(NULL, ", ", &save))
-		out[used++] = word;
-	out[used] = NULL;
-	return used;
+/* Names of groups, NULL-terminated. */
+struct groups {
+	char *name[GROUPS_MAX + 1];
+	bool known;
+};
+
+static void groups_done(struct groups *g)
+{
+	for (size_t i = 0; g->name[i]; i++)
+		free(g->name[i]);
+}
+
+/* --groups a,b, or those that USER has here. */
+static void find_groups(const struct cli *c, const char *user, struct groups *g)
+{
+	CLEAN(free_p) char *list = c->value[OPT_GROUPS] ? strdup(c->value[OPT_GROUPS]) : NULL;
+	const struct passwd *pw = list || !user ? NULL : getpwnam(user);
+	gid_t gid[GROUPS_MAX];
+	int n = GROUPS_MAX;
+	size_t used = 0;
+	char *save = NULL;
+
+	g->known = list || (pw && getgrouplist(user, pw->pw_gid, gid, &n) >= 0);
+	for (char *word = list ? strtok_r(list, ", ", &save) : NULL; word && used < GROUPS_MAX; word = strtok_r(NULL, ", ", &save))
+		if ((g->name[used] = strdup(word)))
+			used++;
+	for (int i = 0; pw && g->known && i < n; i++) {
+		const struct group *gr = getgrgid(gid[i]);
+
+		if (gr && (g->name[used] = strdup(gr->gr_name)))
+			used++;
+	}
 }
 
 static int explain_local(struct cli *c, struct json_object **ret)
 {
 	CLEAN(policy_p) struct policy *p = NULL;
 	struct conf_errors e CLEAN(conf_errors_done) = {0};
-	CLEAN(free_p) char *groups = c->value[OPT_GROUPS] ? strdup(c->value[OPT_GROUPS]) : NULL, *binary = NULL;
-	const char *group[64];
+	CLEAN(free_p) char *binary = NULL;
+	struct groups groups CLEAN(groups_done) = {0};
 	struct facts f = {0};
 
 	if (policy_load(c->value[OPT_CONFDIR], (uid_t)-1, &p, &e) < 0) {
@@ -70,18 +95,17 @@ static int explain_local(struct cli *c, struct json_object **ret)
 			cli_fail(CLI_MISCONFIGURED, "%s", e.list[i]);
 		return CLI_MISCONFIGURED;
 	}
-	if (groups)
-		split(groups, group, ELEMENTS(group));
 	binary = c->argc ? find_binary(c->argv[0], (const char *const *)p->secure_path) : NULL;
 	f.service = c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo";
 	f.user = c->value[OPT_USER] ? c->value[OPT_USER] : own_name();
 	f.target = c->value[OPT_TARGET] ? c->value[OPT_TARGET] : "root";
-	f.groups = groups ? group : NULL;
+	find_groups(c, f.user, &groups);
+	f.groups = groups.known ? (const char *const *)groups.name : NULL;
 	f.binary = binary;
 	f.argv = (const char *const *)c->argv;
 	f.argc = c->argc;
 	*ret = policy_explain(p, &f);
-	return *ret ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
+	return *ret ? CLI_DONE : cli_oom();
 }
 
 static int explain_jitd(struct cli *c, struct json_object **ret)
@@ -89,13 +113,22 @@ static int explain_jitd(struct cli *c, struct json_object **ret)
 	CLEAN(bus_p) sd_bus *bus = NULL;
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
 	CLEAN(free_p) char *binary = c->argc ? find_binary(c->argv[0], NULL) : NULL;
-	struct json_object *argv = json_object_new_array();
+	const char *user = c->value[OPT_USER] ? c->value[OPT_USER] : own_name();
+	struct json_object *argv = json_object_new_array(), *list = json_object_new_array();
+	struct groups groups CLEAN(groups_done) = {0};
 	int r;
 
 	for (size_t i = 0; i < c->argc; i++)
 		json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
+	find_groups(c, user, &groups);
+	for (size_t i = 0; groups.name[i]; i++)
+		json_object_array_add(list, json_object_new_string(groups.name[i]));
 	json_add_str(o, "service", c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo");
-	json_add_str(o, "user", c->value[OPT_USER] ? c->value[OPT_USER] : own_name());
+	json_add_str(o, "user", user);
+	if (groups.known)
+		json_add(o, "groups", list);
+	else
+		json_object_put(list);
 	json_add_str(o, "target", c->value[OPT_TARGET] ? c->value[OPT_TARGET] : "root");
 	if (binary)
 		json_add(o, "binary", json_bytes(binary, strlen(binary)));
@@ -111,8 +144,6 @@ int verb_explain(struct cli *c)
 	struct json_object *list;
 	int r;
 
-	if (c->value[OPT_GROUPS] && !c->value[OPT_CONFDIR])
-		return cli_fail(CLI_MISUSED, "--groups goes with --confdir; jitd looks the groups up itself");
 	r = c->value[OPT_CONFDIR] ? explain_local(c, &o) : explain_jitd(c, &o);
 	if (r != CLI_DONE)
 		return r;

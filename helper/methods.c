@@ -278,9 +278,10 @@ static void method_explain(struct control_call *k)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	struct jitd *j = control_jitd(k);
-	const char *text = "", *argv[GATE_FIELDS + 1] = { NULL };
+	const char *text = "", *argv[GATE_FIELDS + 1] = { NULL }, *groups[GATE_FIELDS + 1] = { NULL };
 	struct json_object *list;
 	struct facts f = { 0 };
+	size_t n = 0;
 
 	sd_bus_message_read(k->message, "s", &text);
 	if (!j->policy) {
@@ -298,6 +299,14 @@ static void method_explain(struct control_call *k)
 			argv[f.argc] = "";
 	}
 	f.argv = argv;
+	/* The question is hypothetical, so are the groups: whoever asks says them. */
+	list = json_arr(o, "groups");
+	for (; list && n < json_object_array_length(list) && n < GATE_FIELDS; n++) {
+		groups[n] = json_object_get_string(json_object_array_get_idx(list, n));
+		if (!groups[n])
+			groups[n] = "";
+	}
+	f.groups = list ? groups : NULL;
 	f.service = json_str(o, "service");
 	f.user = json_str(o, "user");
 	f.target = json_str(o, "target");

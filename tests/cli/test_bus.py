@@ -327,6 +327,10 @@ def test_explain(cli, jitd):
     assert r.out == "approve by rule web, needs 1 of sre\n             db does not match: user is alice, not bob\n"
     asked = json.loads(jitd.call()[1])
     assert asked["argv"] == ["ls", "-l"] and asked["binary"].endswith("/ls") and asked["user"] == "alice"
+    cli("explain", "--groups", "ops,dba", "ls")
+    assert json.loads(jitd.call()[1])["groups"] == ["ops", "dba"]
+    cli("explain", "--user", "nosuchuser", "ls")
+    assert "groups" not in json.loads(jitd.call()[1])
 
 
 def test_completion(cli, jitd):

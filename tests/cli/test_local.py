@@ -68,7 +68,9 @@ def test_explain(cli, confdir):
     assert explain("--user", "dba", "ls").out.startswith("deny by rule db\n")
     r = explain("--user", "dba", "--json", "ls")
     assert r.json()["decision"] == "deny" and r.json()["passed_over"] == []
-    assert cli("explain", "--groups", "x", "ls").code == 2
+    (confdir / "rules.d/05.conf").write_text("[Rule ops]\nUser=%ops\nDecision=deny\n")
+    assert explain("--user", "alice", "--groups", "users,ops", "/usr/bin/ls").out.startswith("deny by rule ops\n")
+    assert "ops does not match" in explain("--user", "alice", "--groups", "users", "/usr/bin/ls").out
 
 
 def test_help(cli):
