@@ -12,7 +12,8 @@ conf_hub_units = conf/jit-hub.socket
 conf_users = conf/pam-jit.sysusers
 conf_hub_users = conf/pam-jit-hub.sysusers
 
-dist_jitconf_DATA = conf/jitd.conf
+dist_jitconf_DATA = conf/jitd.conf conf/courier.conf
+hubconfdir = $(sysconfdir)/jit-hub
 conf_examples = conf/examples/approvers conf/examples/people.conf conf/examples/rules.conf
 
 unit_DATA = $(conf_units) $(conf_units_in:.in=)
@@ -23,6 +24,7 @@ conf_all_users = $(conf_users)
 if HUB
 unit_DATA += $(conf_hub_units) $(conf_hub_units_in:.in=)
 conf_all_users += $(conf_hub_users)
+hubconf_DATA = conf/hub.conf
 endif
 
 EXTRA_DIST += $(conf_units) $(conf_units_in) $(conf_hub_units) $(conf_hub_units_in) $(conf_users) $(conf_hub_users) \

@@ -116,7 +116,7 @@ def story(web, hub):
     alice.prompt(timeout=work + 15)
     print(f"             (ended {time.monotonic() - granted:.0f} s after the approval)")
     must(alice.exit_status() != 0, "sleep outlived the grant")
-    root.run("journalctl --no-pager -o short-precise --no-hostname -u 'jit-expire@*' -u 'jit-*.scope'")
+    root.run("journalctl --no-pager -q -o short-precise --no-hostname -t systemd -t jit-expire -u 'jit-expire@*'")
 
     narrate("The next sudo asks again. alice leaves with Ctrl-C, and withdraws what she asked for.")
     alice.type("sudo systemctl restart nginx")
