@@ -2,7 +2,6 @@
  * one thing that is missing (a name, a digest, a reason) and is called again when that has come.  So nothing that was
  * true before a wait is taken for true after it: rules may have been read anew, a grant may have ended. */
 #include <errno.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include "helper/jitd.h"
@@ -14,6 +13,7 @@
 #define IDENTITY_KEEP_USEC (5 * USEC_PER_SEC)
 #define IDENTITIES 64
 #define REASON_MAX 500
+#define REASON_ASKS 3
 
 /* ---- names of uids, kept for a moment: a pipeline of sudos asks for the same one again and again ---- */
 
@@ -241,24 +241,11 @@ static void allow(struct client *c, const struct verdict *v)
 
 /* ---- the reason ---- */
 
-static bool reason_fits(const char *pattern, const char *reason)
-{
-	regex_t re;
-	bool fits;
-
-	if (!pattern)
-		return true;
-	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return false;
-	fits = regexec(&re, reason, 0, NULL, 0) == 0;
-	regfree(&re);
-	return fits;
-}
-
 /* True: there is a fitting reason, or none is wanted. */
 static bool reason_settled(struct client *c, const struct rule *rule)
 {
 	char *reason = c->call->reason;
+	struct why w = { "" };
 
 	if (rule->reason == REASON_NONE) {
 		free(c->call->reason);
@@ -274,17 +261,20 @@ static bool reason_settled(struct client *c, const struct rule *rule)
 		free(reason);
 		c->call->reason = reason = NULL;
 	}
-	if (reason ? reason_fits(rule->reason_pattern, reason) : rule->reason == REASON_OPTIONAL)
+	if (policy_reason_ok(rule, reason, &w))
 		return true;
-	if (c->call->interactive && !c->reason_asked && !c->bus) {
-		c->reason_asked = true;
-		client_ask(c, c->jitd->policy->hold_usec, reason ? "That reason does not fit. Reason: " : "Reason: ");
+	if (c->call->interactive && !c->bus && c->reasons_asked < REASON_ASKS) {
+		CLEAN(free_p) char *prompt = NULL;
+
+		c->reasons_asked++;
+		if (asprintf(&prompt, "%s. Reason: ", w.text) >= 0)
+			client_ask(c, c->jitd->policy->hold_usec, prompt);
+		else
+			client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
 		return false;
 	}
-	client_verdict(c, GATE_REFUSED, NULL, NULL, false,
-		"the rule '%s' wants a reason%s%s: set JIT_REASON in the environment, or ask ahead with jitctl request --reason",
-		rule->name ? rule->name : "Default", rule->reason_pattern ? " that fits " : "",
-		rule->reason_pattern ? rule->reason_pattern : "");
+	client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s; set JIT_REASON in the environment, or ask ahead with "
+		"jitctl request --reason", w.text);
 	return false;
 }
 

@@ -64,7 +64,7 @@ static int client_send(struct client *c, struct gate_out *o)
 	return send(c->fd, o->buf, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-static char *format(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_list ap)
 {
 	char *text;
 

@@ -207,7 +207,8 @@ struct client {
 	struct process process;   /* who it is, by the kernel */
 	struct call *call;
 	int ticket;               /* of the worker; 0: none */
-	bool reason_asked, no_binary, account_known; /* asked already; no digest to be had; PAM_USER has a uid */
+	unsigned reasons_asked;
+	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
 	bool extend;              /* it wants a new request although a grant is live */

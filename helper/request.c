@@ -139,7 +139,7 @@ bool request_satisfiable(const struct policy *p, const struct need *need, char *
 		for (size_t a = 0; a < need->n && !wanted; a++)
 			for (size_t t = 0; t < need->alternative[a].n && !wanted; t++)
 				wanted = people_member(&p->people, name, need->alternative[a].term[t].team);
-		if (wanted && !in_list(requesters, name))
+		if (wanted && people_can_approve(&p->people, name) && !in_list(requesters, name))
 			votes[n++] = (struct need_vote){ .person = name, .strength = STRENGTH_HW_KEY };
 	}
 	return need_met(need, votes, n, is_member, (void *)(uintptr_t)&p->people);
