@@ -222,7 +222,9 @@ static void test_confined(void **state)
 	assert_string_equal(got.words, "0 1 2 3 4 5");
 	assert_int_equal(run_fake("#!/bin/sh\nulimit -t >&2; ulimit -n >&2; ulimit -f >&2; ulimit -c >&2; exit 1\n"), -EACCES);
 	assert_string_equal(got.words, "2 16 128 0");
-	assert_int_equal(run_fake("#!/bin/sh\nexec grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/self/status >&2\n"), -EACCES);
+	/* glibc keeps signals 32 and 33 to itself; what was started by its posix_spawn(3), as make does, has them ignored. */
+	assert_int_equal(run_fake("#!/bin/sh\nexec sed -n -e '/^SigIgn/s/000180000000$/000000000000/' "
+		"-e '/^NoNewPrivs\\|^SigBlk\\|^SigIgn/p' /proc/self/status >&2\n"), -EACCES);
 	assert_string_equal(got.words, "SigBlk:\\t0000000000000000 SigIgn:\\t0000000000000000 NoNewPrivs:\\t1");
 }
 
