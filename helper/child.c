@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "helper/child.h"
+#include "helper/sanitized.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
@@ -58,9 +59,8 @@ static const char *confine(const struct child_plan *p)
 	if (unshare(CLONE_NEWNET) < 0)
 		errno = 0;
 	limit(RLIMIT_CPU, p->cpu_seconds);
-#if !defined(__SANITIZE_ADDRESS__)
-	limit(RLIMIT_AS, p->memory);
-#endif
+	if (!SANITIZED)
+		limit(RLIMIT_AS, p->memory);
 	limit(RLIMIT_FSIZE, p->file_size);
 	limit(RLIMIT_NOFILE, 16);
 	limit(RLIMIT_CORE, 0);

@@ -4,7 +4,7 @@ helper_PROGRAMS += helper/jit-worker helper/jit-expire
 
 helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/watch.c \
 	helper/spool.h helper/spool.c helper/inbox.c helper/notes.h helper/notes.c \
-	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c \
+	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c helper/sanitized.h \
 	helper/units.h helper/units.c helper/units-op.h helper/units-op.c helper/units-timer.c \
 	helper/units-attach.c helper/units-cgroup.h helper/units-cgroup.c \
 	helper/worker.h helper/worker.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "helper/sanitized.h"
 #include "helper/worker-jobs.h"
 #include "helper/worker-wire.h"
 #include "lib/cleanup.h"
@@ -58,9 +59,8 @@ static int confine(void)
 	limit(RLIMIT_FSIZE, 0);
 	limit(RLIMIT_NOFILE, 64);
 	limit(RLIMIT_CORE, 0);
-#if !defined(__SANITIZE_ADDRESS__)
-	limit(RLIMIT_AS, MEMORY_MAX);
-#endif
+	if (!SANITIZED)
+		limit(RLIMIT_AS, MEMORY_MAX);
 	shed_privileges();
 	return 0;
 }

@@ -93,13 +93,14 @@ static void worker_stop(struct worker *w)
 {
 	w->answer = sd_event_source_disable_unref(w->answer);
 	w->silence = sd_event_source_disable_unref(w->silence);
-	if (w->fd >= 0)
-		close_quietly(w->fd);
-	w->fd = -1;
+	/* Before its socket is closed: it is to die of the signal, not in the middle of an orderly end. */
 	if (w->pid > 0)
 		child_abandon(w->event, w->pid, w->pidfd);
 	w->pid = 0;
 	w->pidfd = -1;
+	if (w->fd >= 0)
+		close_quietly(w->fd);
+	w->fd = -1;
 }
 
 /* The one that runs is late or broken: it goes, and the job that it had fails.  The others wait for the next. */
@@ -318,7 +319,7 @@ static int worker_send(struct worker *w)
 	if (!text)
 		return -ENOMEM;
 	if (send(w->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
+		return errno == EPIPE || errno == ECONNRESET ? -EIO : -errno; /* it ended already */
 	w->busy = true;
 	r = sd_event_add_time_relative(w->event, &w->silence, CLOCK_MONOTONIC, WORKER_TIMEOUT_USEC, 10000, on_silence, w);
 	return r < 0 ? r : 0;
