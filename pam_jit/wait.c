@@ -50,6 +50,12 @@ static bool pipe_or_socket(int fd)
 	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
+/* One that has hung up already answers EIO, and is seen at the first wait. */
+static bool terminal(int fd)
+{
+	return isatty(fd) == 1 || errno == EIO;
+}
+
 /* Who would miss us?  sshd's client; a terminal; else whoever reads our output.  stdin tells nothing (ssh -n). */
 static void find_audience(struct watch *w, const struct jit *j)
 {
@@ -62,7 +68,7 @@ static void find_audience(struct watch *w, const struct jit *j)
 	w->tty = fd_above_stdio(open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
 	w->hangup = w->tty;
 	for (int fd = STDIN_FILENO; w->hangup < 0 && fd <= STDERR_FILENO; fd++)
-		if (isatty(fd))
+		if (terminal(fd))
 			w->hangup = fd;
 	for (int i = 0; w->hangup < 0 && i < 2; i++)
 		if (pipe_or_socket(STDOUT_FILENO + i))

@@ -28,6 +28,7 @@ static char folder[64], start_folder[4096];
 static volatile unsigned *handled;
 static int master = -1, slave = -1, out_read[2] = { -1, -1 }, out_write[2] = { -1, -1 }, tcp[2] = { -1, -1 };
 static const char *typed;
+static unsigned slow_prompt;
 
 /* sudo stands before libc with a getenv() of its own while the account phase runs.  So does this program. */
 static const char *sudo_command;
@@ -82,6 +83,14 @@ void harness_await_said(unsigned n)
 {
 	while (outcome->n_said < n)
 		usleep(500); /* alarm() bounds it */
+}
+
+bool harness_has_fd(int fd)
+{
+	char path[64], target[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)outcome->pid, fd);
+	return readlink(path, target, sizeof(target)) >= 0;
 }
 
 void harness_impostor(void)
@@ -192,6 +201,7 @@ static int converse(int n, const struct pam_message **msg, struct pam_response *
 		break;
 	default:
 		remember('P', msg[0]->msg);
+		usleep(slow_prompt);
 		if (!typed) {
 			free(r);
 			return PAM_CONV_ERR;
@@ -296,6 +306,7 @@ static void client(const struct run *r)
 	set_stdio(r);
 	set_signals(r);
 	typed = r->typed;
+	slow_prompt = r->slow_prompt;
 	openlog("test-pam", LOG_NDELAY, LOG_AUTHPRIV);
 	if (pam_start_confdir(r->service, r->user, &conv, ".", &pamh) != PAM_SUCCESS)
 		_exit(9);

@@ -53,6 +53,7 @@ struct run {
 	bool own_handlers;         /* SIGINT … have handlers, as in sudo; else they kill, as in su */
 	bool ignore_hup;           /* nohup */
 	bool account, open, close; /* which phases; none: account */
+	unsigned slow_prompt;      /* usec until it is typed */
 	const char *typed;         /* the answer to a prompt; NULL: the prompt fails */
 	const struct fake_step *steps;
 	void (*tune)(struct pam_jit_knobs *k);
@@ -66,6 +67,7 @@ void harness_signal(int signo);
 void harness_stop(void); /* SIGSTOP, and it has stopped */
 void harness_continue(void);
 void harness_await_said(unsigned n); /* until N messages were shown */
+bool harness_has_fd(int fd); /* does the client? */
 void harness_impostor(void); /* from now on another uid listens */
 void harness_close_pipe(void);
 void harness_hangup(void);

@@ -1,5 +1,6 @@
 /* Verdicts, services, messages, arguments: what the account phase answers when nothing goes wrong on the way. */
 #include <string.h>
+#include <unistd.h>
 #include "tests/pam/cases.h"
 
 #define SUDO .service = "sudo", .user = "alice", .ruser = "alice"
@@ -7,6 +8,20 @@
 #define ALLOW SEND("type=verdict|result=allow"), GONE
 #define ANSWER(result) STEPS(ACCEPT, EXPECT("type=account"), SEND("type=verdict|result=" result), GONE)
 #define NOTHING STEPS({ FAKE_END })
+
+/* In the wait the module holds descriptors, but none of those that the host has closed. */
+static void no_stdio_taken(void)
+{
+	harness_await_said(1); /* by now it waits, or is about to: all of them are open */
+	for (int fd = 0; fd < 3; fd++)
+		if (harness_has_fd(fd))
+			_exit(1);
+}
+
+static void busy(void)
+{
+	usleep(60 * 1000); /* less than the grace */
+}
 
 static const struct test_case cases[] = {
 	/* ---- every result of GATE_RESULTS, and words that are none ---- */
@@ -68,19 +83,23 @@ static const struct test_case cases[] = {
 		{ "E:pam_jit: wrong argument 'dbeug'" } },
 	{ "unknown argument, elsewhere", { .service = "cron", .user = "alice", .args = "nonsense", .permit = true,
 		.no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
-	{ "unknown argument, root", { SUDO, .root = true, .args = "x", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "unknown argument, root", { SUDO, .root = true, .args = "x", .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
 	{ "argument escaped", { SUDO, .args = "a\033[2Jb", .no_server = true }, PAM_PERM_DENIED,
 		{ "E:pam_jit: wrong argument 'a\\x1b[2Jb'" } },
-	{ "service= empty", { SUDO, .args = "service=", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
-	{ "service= malformed", { SUDO, .args = "service=../x", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
-	{ "phase= in account", { SUDO, .args = "phase=attach", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+	{ "service= empty", { SUDO, .args = "service=", .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "service= malformed", { SUDO, .args = "service=../x", .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "phase= in account", { SUDO, .args = "phase=attach", .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
 	{ "service=systemd-user", { .service = "systemd-user", .user = "alice", .args = "service=systemd-user", .permit = true,
-		.no_server = true }, PAM_PERM_DENIED, { "E:" } },
+		.no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
 	{ "service=polkit-1", { .service = "polkit-1", .user = "root", .args = "service=polkit-1", .permit = true,
-		.no_server = true }, PAM_PERM_DENIED, { "E:" } },
+		.no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
 	{ "service=login", { .service = "login", .user = "alice", .args = "service=login", .permit = true, .no_server = true },
-		PAM_PERM_DENIED, { "E:" } },
-	{ "service=login, in sudo's file", { SUDO, .args = "service=login", .no_server = true }, PAM_PERM_DENIED, { "E:" } },
+		PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "service=login, in sudo's file", { SUDO, .args = "service=login", .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "service=login, an account that exists", { .service = "login", .user = "nobody", .args = "service=login",
+		.permit = true, .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: wrong argument" } },
+	{ "the first wrong argument is named", { SUDO, .args = "debug one two", .no_server = true }, PAM_PERM_DENIED,
+		{ "E:pam_jit: wrong argument 'one'" } },
 	{ "root keeps the console", { .service = "login", .user = "root", .args = "service=login", .permit = true,
 		.no_server = true }, PAM_SUCCESS, .quiet = true },
 
@@ -130,6 +149,9 @@ static const struct test_case cases[] = {
 	{ "a reason is asked for", { SUDO_TTY, .typed = "INC-7", .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
 		SEND("type=ask|what=reason|text=Reason:|wait=1000000"), EXPECT("type=answer|text=INC-7"), ALLOW) }, PAM_SUCCESS,
 		{ "P:Reason: " } },
+	{ "an answer that takes its time", { SUDO_TTY, .typed = "INC-7", .slow_prompt = 300 * 1000, .steps = STEPS(ACCEPT,
+		EXPECT("interactive=yes"), SEND("type=ask|what=reason|text=Reason:|wait=1000"), EXPECT("type=answer|text=INC-7"),
+		ACT(busy), ALLOW) }, PAM_SUCCESS },
 	{ "an empty answer is an answer", { SUDO_TTY, .typed = "", .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
 		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|text="), ALLOW) }, PAM_SUCCESS,
 		{ "P:Reason: " } },
@@ -171,7 +193,9 @@ static const struct test_case cases[] = {
 		.permit = true, .no_server = true }, PAM_SUCCESS, .quiet = true },
 	{ "installed: wrong argument", { SUDO, .real = true, .args = "socket=/tmp/x", .permit = true, .no_server = true },
 		PAM_PERM_DENIED, { "E:pam_jit: wrong argument 'socket=/tmp/x'" } },
-	{ "stdio closed", { SUDO, .no_stdio = true, .steps = ANSWER("allow") }, PAM_SUCCESS },
+	{ "stdio closed", { SUDO, .no_stdio = true, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=x|wait=1000000"), ACT(no_stdio_taken), SEND("type=verdict|result=allow"), GONE) },
+		PAM_SUCCESS },
 };
 
 int main(void)

@@ -25,6 +25,16 @@ static void short_open(struct pam_jit_knobs *k)
 	k->open_wait = USEC_PER_SEC / 5;
 }
 
+static void outage(void)
+{
+	usleep(60 * 1000); /* how long jitd is away */
+}
+
+static void ask_again(pam_handle_t *pamh)
+{
+	pam_acct_mgmt(pamh, 0);
+}
+
 static const struct test_case cases[] = {
 	/* ---- confirmed ---- */
 	{ "sudo", { SUDO, .close = true, .steps = STEPS(GRANTED("|target=root|session=yes"),
@@ -40,6 +50,9 @@ static const struct test_case cases[] = {
 		PAM_SUCCESS },
 	{ "jitd restarted in between", { SUDO, .steps = STEPS(GRANTED("|session=yes"), ACCEPT, EXPECT("type=open"), CLOSE,
 		OPENED("")) }, PAM_SUCCESS },
+	{ "jitd on its way back", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"), { FAKE_UNLISTEN },
+		SEND("type=verdict|result=allow|id=" ID "|session=yes"), GONE, ACT(outage), { FAKE_LISTEN }, OPENED("")) },
+		PAM_SUCCESS },
 	{ "close is a courtesy: nonsense", { SUDO, .close = true, .steps = STEPS(GRANTED("|session=yes"), OPENED(""), ACCEPT,
 		EXPECT("type=close"), RAW("x"), GONE) }, PAM_SUCCESS },
 	{ "close is a courtesy: no jitd", { SUDO, .close = true, .steps = STEPS(GRANTED("|session=yes"), ACCEPT,
@@ -66,6 +79,10 @@ static const struct test_case cases[] = {
 		SEND("type=verdict|result=allow|target=postgres"), GONE)),
 	FAILS("another root answers", STEPS(ACCEPT, EXPECT("type=account"), ACT(harness_impostor),
 		SEND("type=verdict|result=allow|session=yes"), GONE, ACCEPT, GONE)),
+
+	{ "allowed, then denied", { SU, .before = ask_again, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=verdict|result=allow"), GONE, ACCEPT, EXPECT("type=account"), SEND("type=verdict|result=denied"), GONE) },
+		PAM_PERM_DENIED, { "E:pam_jit: denied", REFUSAL } },
 
 	/* ---- account has not run ---- */
 	{ "sudo without account", { .service = "sudo", .user = "root", .open = true, .no_server = true }, 0, { REFUSAL },

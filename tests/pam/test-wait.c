@@ -89,6 +89,8 @@ static const struct test_case cases[] = {
 	{ "another signal", { SUDO, .steps = STEPS(ACCOUNT, WAITING, ACT(window), ALLOW) }, PAM_SUCCESS },
 	{ "hangup", { SUDO, .terminal = true, .tty = "/dev/tty", .steps = STEPS(ACCOUNT, WAITING, ACT(harness_hangup),
 		LEAVES("hangup")) }, PAM_PERM_DENIED, .unsaid = "stays" },
+	{ "hangup under nohup", { SUDO, .terminal = true, .ignore_hup = true, .tty = "/dev/tty", .steps = STEPS(ACCOUNT, WAITING,
+		ACT(harness_hangup), LEAVES("hangup")) }, PAM_PERM_DENIED },
 	{ "the readers of its output go", { SUDO, .stdio_pipes = true, .steps = STEPS(ACCOUNT, WAITING,
 		ACT(harness_close_pipes), LEAVES("client-gone")) }, PAM_PERM_DENIED, .unsaid = "stays" },
 	{ "one reader goes", { SUDO, .stdio_pipes = true, .steps = STEPS(ACCOUNT, WAITING, ACT(harness_close_pipe),
