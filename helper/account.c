@@ -441,6 +441,11 @@ void account_judge(struct client *c)
 			"nothing is configured");
 		return;
 	}
+	if (!c->jitd->ledger) {
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the ledger of this host cannot be opened (%s), so nothing is "
+			"let through", c->jitd->no_ledger.text);
+		return;
+	}
 	if (wait_login_account(c) || wait_name(c, c->call->uid, &c->call->user, &c->call->groups))
 		return;
 	call_facts(c->call, &facts);

@@ -109,7 +109,8 @@ struct jitd {
 	uint64_t policy_loaded; /* real usec */
 	uint64_t started;       /* real usec */
 	struct request *requests; /* newest first; settled ones are kept for a day, at most SETTLED_MAX */
-	struct ledger *ledger;
+	struct ledger *ledger;  /* NULL: cannot be opened, see no_ledger; then nothing passes */
+	struct why no_ledger;
 	struct units *units;
 	struct worker *worker;
 	struct verify *verify;

@@ -19,6 +19,7 @@
 #include "lib/paths.h"
 
 #define MINUTE_USEC USEC_PER_MIN
+#define LEDGER_RETRY_USEC (5 * USEC_PER_SEC)
 #define KEPT_MAX 4096
 
 /* pidfds that systemd kept for us over a restart, by name "use-PID-START". */
@@ -144,7 +145,10 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 static int on_minute(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	record_flush(userdata, false);
+	struct jitd *j = userdata;
+
+	if (j->ledger)
+		record_flush(j, false);
 	outbox_prune();
 	sd_event_source_set_time_relative(s, MINUTE_USEC);
 	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -168,23 +172,58 @@ static int make_dirs(void)
 	return 0;
 }
 
-static int open_ledger(struct jitd *j)
+/* What can only be done with a ledger. */
+static int take_up(struct jitd *j)
+{
+	int r;
+
+	record_config(j, j->policy ? j->policy->digest : NULL);
+	replay_finish(j);
+	forget_kept();
+	r = inbox_new(j->event, intake_envelope, j, &j->inbox);
+	return r < 0 ? r : notes_new(j->event, intake_note, j, &j->notes);
+}
+
+static void open_ledger(struct jitd *j)
 {
 	struct why w = { "" };
 	int r;
 
+	while (j->requests)
+		request_forget(j->requests);
 	j->replaying = true;
 	r = ledger_open(LEDGER_DIR, replay_record, j, &j->ledger, &w);
-	if (r < 0)
-		log_error("the ledger cannot be opened: %s", w.text);
-	else if (ledger_broken(j->ledger, &w))
+	if (r < 0) {
+		if (strcmp(w.text, j->no_ledger.text) != 0)
+			log_error("every gated call is refused: the ledger cannot be opened: %s", w.text);
+		j->no_ledger = w;
+	} else if (ledger_broken(j->ledger, &w))
 		log_error("the ledger is broken, nothing new is granted: %s", w.text);
-	return r;
+}
+
+/* A ledger that cannot be opened (a disk that is read-only, or not there yet) is tried again; meanwhile the gate refuses
+ * with that word. */
+static int on_ledger_retry(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct jitd *j = userdata;
+	int r = 0;
+
+	open_ledger(j);
+	if (j->ledger) {
+		sd_event_source_disable_unref(s);
+		log_notice("the ledger is open again");
+		r = take_up(j);
+	} else {
+		sd_event_source_set_time_relative(s, LEDGER_RETRY_USEC);
+		sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	}
+	return r < 0 ? sd_event_exit(j->event, r) : 0;
 }
 
 static int start(struct jitd *j, int gate_fd)
 {
 	char host[256] = "localhost";
+	sd_event_source *retry = NULL; /* its own owner: unreferenced when it has done its work */
 	struct why w = { "" };
 	sd_id128_t machine;
 	int r;
@@ -200,17 +239,15 @@ static int start(struct jitd *j, int gate_fd)
 	if (verify_host_key(JIT_HOST_KEY, host, &w) < 0)
 		log_error("no host key, so receipts cannot be signed: %s", w.text);
 	if ((r = units_new(j->event, &j->units)) < 0 || (r = worker_new(j->event, &j->worker)) < 0 ||
-	    (r = verify_new(j->event, &j->verify)) < 0 || (r = open_ledger(j)) < 0)
+	    (r = verify_new(j->event, &j->verify)) < 0)
 		return r;
 	jitd_reload(j);
+	open_ledger(j);
 	if ((r = control_new(j, &j->control)) < 0 || (r = gate_open(j, gate_fd, &j->gate)) < 0)
 		return r;
-	replay_finish(j);
-	forget_kept();
-	if ((r = inbox_new(j->event, intake_envelope, j, &j->inbox)) < 0 ||
-	    (r = notes_new(j->event, intake_note, j, &j->notes)) < 0)
-		return r;
-	return 0;
+	if (j->ledger)
+		return take_up(j);
+	return sd_event_add_time_relative(j->event, &retry, CLOCK_BOOTTIME, LEDGER_RETRY_USEC, 0, on_ledger_retry, j);
 }
 
 static void stop(struct jitd *j)

@@ -336,7 +336,7 @@ static void method_status(struct control_call *k)
 {
 	struct json_object *o = json_object_new_object(), *ledger = json_object_new_object();
 	struct jitd *j = control_jitd(k);
-	const struct ledger_head *head = ledger_head(j->ledger);
+	const struct ledger_head *head = j->ledger ? ledger_head(j->ledger) : NULL;
 	unsigned pending = 0, grants = 0;
 	char when[TIME_RFC3339_LEN + 1];
 	struct why w;
@@ -352,9 +352,11 @@ static void method_status(struct control_call *k)
 	json_add(o, "rules", rules_json(j));
 	json_add_u64(o, "pending", pending);
 	json_add_u64(o, "grants", grants);
-	json_add_u64(ledger, "seq", head->seq);
-	json_add_str(ledger, "head", head->hash);
-	json_add_str(ledger, "state", ledger_broken(j->ledger, &w) ? w.text : "whole");
+	if (head) {
+		json_add_u64(ledger, "seq", head->seq);
+		json_add_str(ledger, "head", head->hash);
+	}
+	json_add_str(ledger, "state", !head ? j->no_ledger.text : ledger_broken(j->ledger, &w) ? w.text : "whole");
 	json_add(o, "ledger", ledger);
 	control_reply_json(k, o);
 }

@@ -37,6 +37,10 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 
 	if (!w)
 		w = &local;
+	if (!j->ledger) {
+		json_object_put(fields);
+		return why(w, -EIO, "the ledger is not open: %s", j->no_ledger.text);
+	}
 	if (!fields || (id && !json_str(fields, "id") && json_add_str(fields, "id", id) < 0)) {
 		json_object_put(fields);
 		return why(w, -ENOMEM, "out of memory");
