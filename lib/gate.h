@@ -26,7 +26,7 @@
  *   answer    text                          what the user typed for the last `ask`; absent: nothing could be asked
  *   leave     cause=interrupt|hangup|terminated|client-gone
  *   open      service user                  PAM_USER of the session: the real target
- *             [ruser tty session]           session: XDG_SESSION_ID after pam_systemd
+ *             [ruser tty session conn]      session: XDG_SESSION_ID after pam_systemd; conn as above
  *             [id]                          the grant that the verdict named (absent for an `allow`)
  *   close     service user [id]
  *

@@ -371,10 +371,14 @@ static void step(struct talk *t)
 
 static void put_who(const struct jit *j, struct gate_out *o)
 {
-	char conn[CONN_MAX];
-
 	gate_put(o, "service", j->service);
 	gate_put(o, "user", j->user);
+}
+
+static void put_claims(const struct jit *j, struct gate_out *o)
+{
+	char conn[CONN_MAX];
+
 	gate_put(o, "ruser", j->ruser);
 	gate_put(o, "tty", j->tty);
 	if (facts_connection(j, conn) >= 0)
@@ -388,6 +392,7 @@ static ssize_t compose_account(struct talk *t)
 
 	gate_begin(&o, t->first, sizeof(t->first), "account");
 	put_who(t->j, &o);
+	put_claims(t->j, &o);
 	gate_put(&o, "rhost", t->j->rhost);
 	gate_put(&o, "command", facts_sudo_command(t->j));
 	facts_put_args(t->j, &o);
@@ -435,6 +440,8 @@ void talk_session(struct jit *j, const char *type, const char *id, const char *s
 	t->connected = true; /* it was, in account: a jitd that is being restarted gets its chance within LIMIT */
 	gate_begin(&o, t->first, sizeof(t->first), type);
 	put_who(j, &o);
+	if (!strcmp(type, "open"))
+		put_claims(j, &o);
 	gate_put(&o, "session", session);
 	gate_put(&o, "id", id);
 	converse(t, gate_finish(&o));

@@ -12,7 +12,7 @@
 #define GRANTED(more) ACCEPT, EXPECT("type=account"), SEND("type=verdict|result=allow|id=" ID more), GONE
 #define OPENED(more) ACCEPT, EXPECT("type=open|id=" ID more), SEND("type=verdict|result=allow"), GONE
 #define REFUSED ACCEPT, EXPECT("type=open"), SEND("type=verdict|result=refused|text=the grant has ended"), GONE
-#define CLOSED ACCEPT, EXPECT("type=close|id=" ID), SEND("type=verdict|result=allow"), GONE
+#define CLOSED ACCEPT, EXPECT("type=close|service|user|id=" ID "|!ruser|!conn|!session"), SEND("type=verdict|result=allow"), GONE
 #define REFUSAL "E:pam_jit: the session is refused"
 
 static void session_id(pam_handle_t *pamh)
