@@ -111,6 +111,7 @@ struct jitd {
 	struct request *requests; /* newest first; settled ones are kept for a day, at most SETTLED_MAX */
 	struct ledger *ledger;  /* NULL: cannot be opened, see no_ledger; then nothing passes */
 	struct why no_ledger;
+	unsigned ledger_tries;
 	struct units *units;
 	struct worker *worker;
 	struct verify *verify;

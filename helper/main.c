@@ -20,6 +20,7 @@
 
 #define MINUTE_USEC USEC_PER_MIN
 #define LEDGER_RETRY_USEC (5 * USEC_PER_SEC)
+#define LEDGER_TRIES 3
 #define KEPT_MAX 4096
 
 /* pidfds that systemd kept for us over a restart, by name "use-PID-START". */
@@ -213,6 +214,9 @@ static int on_ledger_retry(sd_event_source *s, uint64_t usec, void *userdata)
 		sd_event_source_disable_unref(s);
 		log_notice("the ledger is open again");
 		r = take_up(j);
+	} else if (++j->ledger_tries >= LEDGER_TRIES) {
+		/* The mounts that systemd made for us may be what is read-only still: a fresh start gets fresh ones. */
+		r = -EROFS;
 	} else {
 		sd_event_source_set_time_relative(s, LEDGER_RETRY_USEC);
 		sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);

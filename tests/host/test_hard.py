@@ -344,7 +344,8 @@ def test_read_only_disk(desk, small_disk):
     assert "Read-only" in host.run("jitctl", "status").stdout
     # It comes back by itself.
     host.run("mount", "-o", "remount,rw", "/var/lib/jit/ledger")
-    wait_for(lambda: "open again" in host.journal("-u", "jitd", "-n", "20"), what="the ledger")
+    wait_for(lambda: "whole" in host.run("busctl", "call", "org.pamjit.Jit1", "/org/pamjit/Jit1", "org.pamjit.Jit1", "Status",
+                                         check=False).stdout, 40, "the ledger")
     term, document = desk.ask("touch /run/two")
     desk.answer(document)
     term.expect("status=0")
