@@ -54,7 +54,7 @@ static int judge(int r, const sd_bus_error *e, char **ret_words)
 		exit = CLI_REFUSED;
 		n = asprintf(ret_words, "the bus does not let you: %s", message);
 	} else if (strcmp(name, SD_BUS_ERROR_UNKNOWN_METHOD) == 0 || strcmp(name, SD_BUS_ERROR_INVALID_ARGS) == 0) {
-		n = asprintf(ret_words, "this jitd is of another version: %s", message);
+		n = asprintf(ret_words, "this jitd does not know how to do that: %s", message);
 	} else {
 		n = asprintf(ret_words, "jitd cannot be reached: %s (see: systemctl status jitd)", message);
 	}

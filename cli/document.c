@@ -227,6 +227,23 @@ static void view_terms(struct json_object *doc)
 	field("rule", PLAIN, rule);
 }
 
+static void view_team(const char *name, struct json_object *members)
+{
+	CLEAN(free_p) char *team = text_escape(name, strlen(name), 64), *all = NULL, *shown = NULL;
+	size_t size;
+	FILE *f = open_memstream(&all, &size);
+
+	for (size_t i = 0; f && i < json_object_array_length(members); i++) {
+		const char *principal = json_object_get_string(json_object_array_get_idx(members, i));
+
+		fprintf(f, "%s%s", i ? ", " : "", principal ? principal : "?");
+	}
+	if (!f || fclose(f) != 0)
+		return;
+	shown = text_escape(all, size, SHOWN_LINE);
+	fieldf("", DIM, "%s: %s", team ? team : "?", shown ? shown : "?");
+}
+
 static void view_need(struct json_object *doc)
 {
 	CLEAN(free_p) char *need = document_text(doc, "need", SHOWN_LINE);
@@ -235,23 +252,9 @@ static void view_need(struct json_object *doc)
 	field("need", PLAIN, need);
 	if (!teams)
 		return;
-	json_object_object_foreach(teams, name, members) {
-		CLEAN(free_p) char *team = text_escape(name, strlen(name), 64), *all = NULL;
-		const char *text;
-
-		if (!json_object_is_type(members, json_type_array))
-			continue;
-		text = json_object_to_json_string_ext(members, JSON_C_TO_STRING_SPACED);
-		all = text ? text_escape(text, strlen(text), SHOWN_LINE) : NULL;
-		/* ["bob", "carol"] reads well enough without its brackets and quotes. */
-		for (char *from = all, *to = all; all;) {
-			if (!strchr("[]\"", *from) || !*from)
-				*to++ = *from;
-			if (!*from++)
-				break;
-		}
-		fieldf("", DIM, "%s:%s%s", team ? team : "?", all && *all == ' ' ? "" : " ", all ? all : "?");
-	}
+	json_object_object_foreach(teams, name, members)
+		if (json_object_is_type(members, json_type_array))
+			view_team(name, members);
 }
 
 static void view_marks(struct json_object *doc)

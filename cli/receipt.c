@@ -150,45 +150,71 @@ struct following {
 	int result; /* -1: not settled */
 };
 
-static void one_receipt(struct following *f, struct json_object *envelope)
+static void one_receipt(struct following *f, const struct receipt *r)
 {
-	struct receipt r CLEAN(receipt_done) = {0};
-	struct why w;
 	int settled;
 
-	if (receipt_read(envelope, f->key, &r, &w) < 0) {
-		cli_warn("a receipt of the hub cannot be read: %s", w.text);
+	if (strcmp(r->host, f->host) != 0 || strcmp(r->request, f->id) != 0) {
+		cli_warn("the hub gave a receipt of %s for %s; it does not count", r->host, r->request);
 		return;
 	}
-	if (strcmp(r.host, f->host) != 0 || strcmp(r.request, f->id) != 0) {
-		cli_warn("the hub gave a receipt of %s for %s; it does not count", r.host, r.request);
-		return;
-	}
-	receipt_say(f->c, &r);
-	if (!r.verified)
+	receipt_say(f->c, r);
+	if (!r->verified)
 		return;
 	f->received = true;
-	settled = settles(&r, f->approver, f->verdict, &f->granted);
+	settled = settles(r, f->approver, f->verdict, &f->granted);
 	if (f->result < 0)
 		f->result = settled;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct receipt *x = a, *y = b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* A page of receipts, in the order of the host's ledger: on their way some may have overtaken others. */
+static int all_receipts(struct following *f, struct json_object *list)
+{
+	size_t n = list ? json_object_array_length(list) : 0, good = 0;
+	struct receipt *receipt = n ? calloc(n, sizeof(*receipt)) : NULL;
+	struct why w;
+
+	if (n && !receipt)
+		return cli_oom();
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *envelope = json_obj(json_object_array_get_idx(list, i), "envelope");
+
+		if (receipt_read(envelope, f->key, &receipt[good], &w) == 0)
+			good++;
+		else
+			cli_warn("a receipt of the hub cannot be read: %s", w.text);
+	}
+	if (good)
+		qsort(receipt, good, sizeof(*receipt), by_seq);
+	for (size_t i = 0; i < good; i++) {
+		one_receipt(f, &receipt[i]);
+		receipt_done(&receipt[i]);
+	}
+	free(receipt);
+	return CLI_DONE;
 }
 
 static int fetch(struct following *f, struct hub *h, uint64_t *after, unsigned wait)
 {
 	CLEAN(json_put_p) struct json_object *answer = NULL;
 	CLEAN(free_p) char *path = NULL;
-	struct json_object *list;
 	uint64_t next;
 	int r;
 
 	if (asprintf(&path, "/v1/requests/%s/receipts?host=%s&after=%" PRIu64 "&wait=%u", f->id, f->host, *after, wait) < 0)
 		return cli_oom();
 	r = hub_call(h, "GET", path, NULL, wait, &answer);
+	if (r == CLI_DONE)
+		r = all_receipts(f, json_arr(answer, "receipts"));
 	if (r != CLI_DONE)
 		return r;
-	list = json_arr(answer, "receipts");
-	for (size_t i = 0; list && i < json_object_array_length(list); i++)
-		one_receipt(f, json_obj(json_object_array_get_idx(list, i), "envelope"));
 	/* A hub that does not count on would be asked the same for ever. */
 	if (json_u64(answer, "next", &next) < 0 || next < *after)
 		return cli_fail(CLI_UNREACHABLE, "the hub's list of receipts cannot be read");

@@ -100,7 +100,7 @@ static const char *span_of(struct json_object *record, const char *key, char *bu
 
 	*buf = 0;
 	/* Spans in records are microseconds; rounded, a person has no use for less than a second. */
-	if (json_u64(record, key, &usec) == 0 && usec < 400 * USEC_PER_DAY)
+	if (json_u64(record, key, &usec) == 0 && usec > 0 && usec < 400 * USEC_PER_DAY)
 		span_format((usec + USEC_PER_SEC / 2) / USEC_PER_SEC * USEC_PER_SEC, buf, size);
 	return buf;
 }
@@ -383,5 +383,5 @@ void story_print(struct story *s, struct json_object *record, bool with_id)
 	}
 	if (with_id)
 		printf("%-9s  ", id && id_valid(id) ? id : "");
-	print_wrapped(words ? words : "out of memory", with_id ? 21 : 10, style_of(record));
+	print_wrapped(words ? words : "out of memory", (screen_terminal() ? 10 : 21) + (with_id ? 11 : 0), style_of(record));
 }

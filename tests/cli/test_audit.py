@@ -142,6 +142,18 @@ def test_blocks(cli, ledger, keys):
     assert [(b["id"], len(b["records"])) for b in blocks] == [(ID, 9), ("AAAA-0001", 2)]
 
 
+def test_nothing_is_for_nought_seconds(cli, ledger, keys):
+    text = document()
+    ledger.add("decided", **decided(keys, text), **{"for": 0})
+    assert audit(cli, ledger).out.rstrip().endswith("bob says yes, signed with key")
+
+
+def test_width_that_was_said(cli, ledger, keys):
+    story(ledger, keys)
+    lines = audit(cli, ledger, COLUMNS="70").out.splitlines()
+    assert max(map(len, lines)) <= 70 and any(line.startswith(" " * 32) and line[32] != " " for line in lines)
+
+
 def test_on_a_terminal(cli, ledger, keys):
     story(ledger, keys)
     r = cli.terminal("audit", "--dir", str(ledger.dir), columns=60)

@@ -292,6 +292,14 @@ def test_outcomes(cli, hub, receipts, code, words):
         assert "no verified receipt" in r.err
 
 
+def test_receipts_that_overtook_each_other(cli, hub):
+    text = hub.add()
+    taken = hub.receipt("received")
+    hub.after_post = [hub.receipt("granted"), taken, hub.receipt("applied")]
+    out = yes(cli, text).out
+    assert out.index("taken by") < out.index("granted on") < out.index("applied on")
+
+
 def test_json(cli, hub):
     text = hub.add()
     hub.after_post = [("granted", ""), ("applied", "")]
