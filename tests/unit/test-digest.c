@@ -92,11 +92,13 @@ static void test_base64(void **state)
 		{ "\xff\xef\xbe", "/+++" },
 	};
 	static const char *const bad[] = {
-		"Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "=", "==", "===", "====", "Z===", "Zg=g", "=Zg=", "Zm9v=", "Zm9vY",
+		"Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "=", "==", "===", "====", "Z===", "Zg=g", "=Zg=",
+		"Zm9v=", "Zm9vY",
 		/* stray bits under the padding */
 		"Zh==", "Zn==", "Zm9=", "ZmB=",
 		/* other alphabets, blanks, lines */
-		"_-__", "Zm 9v", "Zm9\n", "Zm9v\n", "\nZm9v", " Zg==", "Zg== ", "Zm9vZg=\n", "Z\xc3\xa9g", "Zm.v", "Zm9v\r\n\r\n",
+		"_-__", "Zm 9v", "Zm9\n", "Zm9v\n", "\nZm9v", " Zg==", "Zg== ", "Zm9vZg=\n", "Z\xc3\xa9g",
+		"Zm.v", "Zm9v\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < ELEMENTS(good); i++) {

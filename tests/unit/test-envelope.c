@@ -51,27 +51,39 @@ static void test_refused(void **state)
 		"", "{}", "[]", "null", "x",
 		/* version */
 		"{\"type\":\"check\",\"document\":\"{}\"}", "{\"v\":2,\"type\":\"check\",\"document\":\"{}\"}",
-		"{\"v\":\"1\",\"type\":\"check\",\"document\":\"{}\"}", "{\"v\":1.0,\"type\":\"check\",\"document\":\"{}\"}",
-		"{\"v\":true,\"type\":\"check\",\"document\":\"{}\"}", "{\"v\":null,\"type\":\"check\",\"document\":\"{}\"}",
-		"{\"v\":-1,\"type\":\"check\",\"document\":\"{}\"}", "{\"v\":18446744073709551617,\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":\"1\",\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":1.0,\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":true,\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":null,\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":-1,\"type\":\"check\",\"document\":\"{}\"}",
+		"{\"v\":18446744073709551617,\"type\":\"check\",\"document\":\"{}\"}",
 		/* type */
-		"{\"v\":1,\"document\":\"{}\"}", "{\"v\":1,\"type\":\"\",\"document\":\"{}\"}", "{\"v\":1,\"type\":\"Check\",\"document\":\"{}\"}",
+		"{\"v\":1,\"document\":\"{}\"}", "{\"v\":1,\"type\":\"\",\"document\":\"{}\"}",
+		"{\"v\":1,\"type\":\"Check\",\"document\":\"{}\"}",
 		"{\"v\":1,\"type\":\"checks\",\"document\":\"{}\"}", "{\"v\":1,\"type\":1,\"document\":\"{}\"}",
 		"{\"v\":1,\"type\":[\"check\"],\"document\":\"{}\"}",
 		/* document */
-		"{\"v\":1,\"type\":\"check\"}", "{\"v\":1,\"type\":\"check\",\"document\":\"\"}", "{\"v\":1,\"type\":\"check\",\"document\":{}}",
-		"{\"v\":1,\"type\":\"check\",\"document\":null}", "{\"v\":1,\"type\":\"check\",\"document\":\"a\\u0000b\"}",
+		"{\"v\":1,\"type\":\"check\"}", "{\"v\":1,\"type\":\"check\",\"document\":\"\"}",
+		"{\"v\":1,\"type\":\"check\",\"document\":{}}",
+		"{\"v\":1,\"type\":\"check\",\"document\":null}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"a\\u0000b\"}",
 		"{\"v\":1,\"type\":\"check\",\"document\":\"\\ud800\"}",
 		/* signature, where it belongs and only there */
-		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\"}", "{\"v\":1,\"type\":\"decision\",\"document\":\"{}\",\"signature\":\"\"}",
+		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\"}",
+		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\",\"signature\":\"\"}",
 		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\",\"signature\":null}",
-		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\",\"signature\":[\"x\"]}", "{\"v\":1,\"type\":\"revoke\",\"document\":\"{}\"}",
-		"{\"v\":1,\"type\":\"receipt\",\"document\":\"{}\"}", "{\"v\":1,\"type\":\"request\",\"document\":\"{}\",\"signature\":\"x\"}",
-		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"signature\":\"\"}", "{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"signature\":null}",
+		"{\"v\":1,\"type\":\"decision\",\"document\":\"{}\",\"signature\":[\"x\"]}",
+		"{\"v\":1,\"type\":\"revoke\",\"document\":\"{}\"}",
+		"{\"v\":1,\"type\":\"receipt\",\"document\":\"{}\"}",
+		"{\"v\":1,\"type\":\"request\",\"document\":\"{}\",\"signature\":\"x\"}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"signature\":\"\"}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"signature\":null}",
 		/* what rides along, what stands twice */
-		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"x\":1}", "{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"Signature\":\"x\"}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"x\":1}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"Signature\":\"x\"}",
 		"{\"v\":1,\"type\":\"check\",\"type\":\"request\",\"document\":\"{}\"}",
-		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"docum\\u0065nt\":\"x\"}", "{\"v\":1,\"type\":\"check\",\"document\":\"{}\"}{}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\",\"docum\\u0065nt\":\"x\"}",
+		"{\"v\":1,\"type\":\"check\",\"document\":\"{}\"}{}",
 	};
 
 	for (size_t i = 0; i < ELEMENTS(texts); i++) {
@@ -128,7 +140,8 @@ static void test_size(void **state)
 static void test_format(void **state)
 {
 	static const char *const documents[] = {
-		"{}", "{\"a\":\"b\"}", "\\\"/\n\t\r\b\f\001\037\177", "caf\xc3\xa9 \xf0\x9f\x98\x80", "\xe2\x80\xae\xc2\x85",
+		"{}", "{\"a\":\"b\"}", "\\\"/\n\t\r\b\f\001\037\177", "caf\xc3\xa9 \xf0\x9f\x98\x80",
+		"\xe2\x80\xae\xc2\x85",
 	};
 
 	for (size_t i = 0; i < ELEMENTS(documents); i++) {

@@ -139,8 +139,10 @@ static void test_build_refused(void **state)
 		const char *key, *value;
 		size_t len;
 	} table[] = {
-		{ "", "x", 1 },        { "User", "x", 1 }, { "us_er", "x", 1 }, { "a=b", "x", 1 },  { "user", "a\0b", 3 },
-		{ "user", "a\0", 2 },  { "user", "", 1 },  { "v", "1", 1 },     { "type", "x", 1 }, { "tty", "again", 5 },
+		{ "", "x", 1 },        { "User", "x", 1 }, { "us_er", "x", 1 }, { "a=b", "x", 1 },
+		 { "user", "a\0b", 3 },
+		{ "user", "a\0", 2 },  { "user", "", 1 },  { "v", "1", 1 },     { "type", "x", 1 },
+		{ "tty", "again", 5 },
 		{ "abcdefghijklmnopqrstuvwxyz-abcdef", "x", 1 },
 	};
 

@@ -15,8 +15,10 @@ static void test_parse(void **state)
 		{ "0000-0000", "0000-0000" },
 	};
 	static const char *const bad[] = {
-		"", "-", "K7QF", "K7QF-", "K7QF-2M9", "K7QF2M9", "K7QF-2M9XX", "K7QF2M9XX", "K7QF--2M9X", "K7QF2-M9X",
-		"K7Q-F2M9X", "-K7QF2M9X", "K7QF2M9X-", "K7QF-2M9X ", " K7QF-2M9X", "K7QF 2M9X", "K7QF_2M9X", "U7QF-2M9X",
+		"", "-", "K7QF", "K7QF-", "K7QF-2M9", "K7QF2M9", "K7QF-2M9XX", "K7QF2M9XX", "K7QF--2M9X",
+		"K7QF2-M9X",
+		"K7Q-F2M9X", "-K7QF2M9X", "K7QF2M9X-", "K7QF-2M9X ", " K7QF-2M9X", "K7QF 2M9X", "K7QF_2M9X",
+		"U7QF-2M9X",
 		"K7QF-2M9u", "K7QF-2M9\n", "K7QF-2M9*", "K7QF/2M9X", "../../etc", "K7QF-2M9X\n", "K7Q\xc3\x96-2M9X",
 		("\xef\xbc\xab" "7QF-2M9"),
 	};
