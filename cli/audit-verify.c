@@ -118,12 +118,20 @@ static bool verify_time(const char *rfc3339, char out[static 16])
 	return true;
 }
 
-static bool strength_agrees(struct json_object *r, const char *signature, struct why *w)
+/* What jitd reads in the blob itself: touch, verification, key, and the strength that it recorded. */
+static bool blob_agrees(struct json_object *r, const char *signature, const struct signers *signers, struct why *w)
 {
 	struct sshsig sig CLEAN(sshsig_done) = {0};
-	const char *strength = json_str(r, "strength");
+	const char *strength = json_str(r, "strength"), *origins[] = {NULL, NULL};
+	struct sshsig_policy policy = {.ns = NS_DECISION, .origins = origins};
 
 	if (sshsig_parse(signature, strlen(signature), &sig, w) < 0)
+		return false;
+	/* Which origins the host allowed then is not in the record. */
+	origins[0] = sig.origin;
+	if (signers->n != 1)
+		return why(w, 0, "the record names %zu signers", signers->n), false;
+	if (sshsig_check(&sig, &policy, &signers->list[0], w) < 0)
 		return false;
 	if (!strength || strcmp(strength, sshsig_strength(&sig)) != 0)
 		return why(w, 0, "it was made with %s, the record says %s", sshsig_strength(&sig), strength ? strength : "nothing"),
@@ -146,7 +154,7 @@ static void check_signature(struct verifying *v, struct json_object *r)
 		return;
 	}
 	if (!principal_valid(principal) || signers_parse(signer, strlen(signer), "signer", NS_DECISION, &signers, &w) < 0 ||
-		!document_agrees(v, r, document, &w) || !strength_agrees(r, signature, &w) ||
+		!document_agrees(v, r, document, &w) || !blob_agrees(r, signature, &signers, &w) ||
 		keygen_verify(signers.bytes, principal, NS_DECISION, when, document, strlen(document), signature, &w) < 0) {
 		problem(v, "seq %" PRIu64 ": the decision of %s does not verify: %s", seq, principal, w.text);
 		return;

@@ -62,7 +62,7 @@ def decided(keys, text, id=ID, person="bob", key=None, verdict="approve", **chan
     words = json.dumps(doc, separators=(",", ":"))
     record = {"id": id, "person": person, "principal": person, "verdict": verdict, "strength": "key", "document": words,
               "signature": fakehub.sign(key, "decision@pam-jit", words),
-              "signer": f'{person} namespaces="decision@pam-jit" {fakehub.public(key)}\n'}
+              "signer": f'{person} namespaces="decision@pam-jit" {fakehub.public(key)}'}
     record.update(changes)
     return record
 
@@ -303,6 +303,10 @@ FORGERIES = {
     "no signature": lambda keys, text: {k: v for k, v in decided(keys, text).items() if k != "signature"},
     "expired key": lambda keys, text: {**(d := decided(keys, text)), "signer": d["signer"].replace(
         'namespaces="decision@pam-jit"', 'namespaces="decision@pam-jit",valid-before="20200101"')},
+    "two signers": lambda keys, text: {**(d := decided(keys, text)),
+                                       "signer": d["signer"] + "\n" + decided(keys, text, person="carol")["signer"]},
+    "signer of another key": lambda keys, text: {**(d := decided(keys, text)),
+                                                 "signer": d["signer"].replace(fakehub.public(keys.bob), fakehub.public(keys.carol))},
     "login's namespace": lambda keys, text: {**(d := decided(keys, text)),
                                              "signature": fakehub.sign(keys.bob, "login@pam-jit", d["document"])},
 }
