@@ -68,6 +68,7 @@ int answers_parse(const char *text, size_t len, uint64_t after, struct answers *
 	CLEAN(answers_done) struct answers a = { 0 };
 	struct json_object *items;
 	uint64_t last = after;
+	const char *run;
 	size_t n;
 	int r = json_parse(text, len, &o, w);
 
@@ -86,6 +87,11 @@ int answers_parse(const char *text, size_t len, uint64_t after, struct answers *
 			return r == -ENOMEM ? why(w, r, "out of memory") : r;
 		last = a.list[a.n].item.n;
 	}
+	run = json_str(o, "run");
+	if (run && (strlen(run) > RUN_MAX || strspn(run, "0123456789abcdef") != strlen(run)))
+		return why(w, -EINVAL, "\"run\" is not of hex digits");
+	if (run)
+		strcpy(a.run, run);
 	if (a.next != last)
 		return why(w, -EINVAL, "\"next\" is not the last item's number");
 	*ret = a;

@@ -10,8 +10,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-/* Between two polls: after answers, and after one that came back empty before its time. */
-#define PAUSE_USEC (USEC_PER_SEC / 10)
+/* From poll to poll when there are answers; after one that came back empty before its time. */
+#define PACE_USEC (USEC_PER_SEC / 10)
 #define EARLY_USEC USEC_PER_SEC
 
 struct collector {
@@ -22,6 +22,7 @@ struct collector {
 	uint64_t begun;    /* monotonic */
 	unsigned asked;    /* seconds of the poll that runs */
 	uint64_t resting;  /* until then only a pending request starts a poll */
+	char run[RUN_MAX + 1]; /* of the hub, as its last answer had it */
 	bool recovered;    /* what a former run staged is dealt with */
 };
 
@@ -120,13 +121,23 @@ static void failed(struct collector *k, unsigned seconds)
 	again_at(k, k->backoff.not_before);
 }
 
+/* Another run of the hub, perhaps with an older store: what is pending is handed over again, which does no harm. */
+static void see_run(struct collector *k, const char *run)
+{
+	if (!strcmp(run, k->run))
+		return;
+	snprintf(k->run, sizeof(k->run), "%s", run);
+	sender_reconnect(k->c->sender);
+	sender_kick(k->c->sender);
+}
+
 static void rest(struct collector *k, const struct answers *a)
 {
 	uint64_t now = clock_mono();
 
 	backoff_success(&k->backoff);
 	if (a->n)
-		k->backoff.not_before = now + PAUSE_USEC;
+		k->backoff.not_before = k->begun + PACE_USEC;
 	else if (k->asked && now - k->begun < k->asked * USEC_PER_SEC / 2)
 		k->backoff.not_before = now + EARLY_USEC;
 	else if (!k->asked)
@@ -157,6 +168,7 @@ static void on_done(const struct web_answer *answer, void *userdata)
 		failed(k, 0);
 		return;
 	}
+	see_run(k, a.run);
 	r = keep(k, &a);
 	if (r < 0) {
 		log_error("%s: %s; nothing is lost, it is tried again", k->c->paths.inbox, strerror(-r));
@@ -171,14 +183,15 @@ static void on_done(const struct web_answer *answer, void *userdata)
 static void poll_hub(struct collector *k)
 {
 	unsigned wait = sender_pending(k->c->sender) ? COURIER_LONG_POLL : 0;
-	char path[128];
+	char path[256];
 	struct web_call call = {
 		.conf = &k->c->conf, .method = "GET", .path = path, .secret = k->c->secret,
 		.seconds = wait + 20, .done = on_done, .userdata = k,
 	};
 	int r;
 
-	snprintf(path, sizeof(path), "/v1/host/inbox?after=%" PRIu64 "&wait=%u", k->c->state.cursor, wait);
+	snprintf(path, sizeof(path), "/v1/host/inbox?after=%" PRIu64 "&wait=%u%s%s", k->c->state.cursor, wait,
+		k->run[0] ? "&run=" : "", k->run);
 	k->asked = wait;
 	k->begun = clock_mono();
 	r = web_start(k->c->web, &call, &k->transfer);

@@ -52,8 +52,6 @@ bool courier_ready(struct courier *c);
 void courier_reload(struct courier *c);
 /* What an answer says about the hub itself.  True: it was reached and did not turn us away. */
 bool courier_judge(struct courier *c, const struct web_answer *a);
-/* Changes of what is pending: the collector polls otherwise. */
-bool courier_pending(const struct courier *c);
 
 /* sender.c: outbox to hub */
 int sender_new(struct courier *c, struct sender **ret);
@@ -61,6 +59,7 @@ struct sender *sender_free(struct sender *s);
 size_t sender_pending(const struct sender *s);
 void sender_reconnect(struct sender *s); /* the hub was away: what it has is not sure any more */
 void sender_kick(struct sender *s);
+const char *sender_complaint(const struct sender *s); /* of a request that the hub will not take; NULL */
 
 /* collector.c: hub to inbox */
 int collector_new(struct courier *c, struct collector **ret);

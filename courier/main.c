@@ -42,7 +42,9 @@ bool courier_judge(struct courier *c, const struct web_answer *a)
 	struct why w;
 
 	if (!a->error && is_answer(a->status)) {
-		status_set(&c->status, STATUS_REACHABLE, NULL);
+		if (c->status.state != STATUS_REACHABLE)
+			sender_kick(c->sender); /* what is pending has to be handed over again */
+		status_set(&c->status, STATUS_REACHABLE, sender_complaint(c->sender));
 		return true;
 	}
 	if (a->error)

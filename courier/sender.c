@@ -27,6 +27,7 @@ struct sender {
 	struct set requests, receipts; /* what the outbox holds: ids; names without ".json" */
 	struct set confirmed;          /* requests that the hub has for sure */
 	struct set turned_away;        /* requests that it will not take */
+	struct why complaint;          /* about the last of them */
 	struct backoff backoff;
 	struct transfer *transfer;
 	enum job job;
@@ -225,8 +226,10 @@ static void done_request(struct sender *s, const struct web_answer *a)
 		set_add(&s->confirmed, s->name);
 		return;
 	}
-	log_error("the hub does not take request %s: %ld %s", s->name, a->status, a->words ? a->words : "");
+	why(&s->complaint, 0, "the hub does not take request %s: %s", s->name, a->words ? a->words : "no reason given");
+	log_error("%s", s->complaint.text);
 	set_add(&s->turned_away, s->name);
+	status_set(&s->c->status, STATUS_REACHABLE, s->complaint.text);
 }
 
 static void done_receipt(struct sender *s, const struct web_answer *a)
@@ -332,6 +335,11 @@ void sender_kick(struct sender *s)
 void sender_reconnect(struct sender *s)
 {
 	set_done(&s->confirmed);
+}
+
+const char *sender_complaint(const struct sender *s)
+{
+	return s->turned_away.n && s->complaint.text[0] ? s->complaint.text : NULL;
 }
 
 size_t sender_pending(const struct sender *s)

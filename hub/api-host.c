@@ -223,6 +223,7 @@ void on_host_inbox(struct call *c)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object(), *items = json_object_new_array();
 	struct inbox_answer a = { .items = items };
+	const char *run;
 	uint64_t wait;
 	int r;
 
@@ -233,10 +234,13 @@ void on_host_inbox(struct call *c)
 		call_store_error(c, r);
 		return;
 	}
-	if (r == 0 && call_wait(c, wait))
+	/* Who does not know this run yet learns of it at once. */
+	run = call_query(c, "run");
+	if (r == 0 && (!run || !strcmp(run, c->hub->server->run)) && call_wait(c, wait))
 		return;
 	json_add(o, "items", STEAL_PTR(items));
 	json_add_u64(o, "next", a.next);
+	json_add_str(o, "run", c->hub->server->run);
 	call_reply(c, MHD_HTTP_OK, STEAL_PTR(o));
 }
 

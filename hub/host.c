@@ -23,7 +23,8 @@ static int become_owner(const char *statedir)
 	struct stat st;
 
 	if (stat(statedir, &st) < 0) {
-		fprintf(stderr, "jit-hub: %s: %s\n", statedir, strerror(errno));
+		fprintf(stderr, "jit-hub: %s: %s%s\n", statedir, strerror(errno),
+			errno == ENOENT ? " (jit-hub.service makes it when it starts)" : "");
 		return -errno;
 	}
 	if (geteuid() != 0 || st.st_uid == 0)

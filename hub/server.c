@@ -6,11 +6,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include "hub/login.h"
 #include "hub/server.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/digest.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -247,6 +249,16 @@ static int add_sources(struct server *s)
 	return r;
 }
 
+static int name_run(struct server *s)
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return -EIO;
+	hex_encode(bytes, sizeof(bytes), s->run);
+	return 0;
+}
+
 int server_new(struct hub *hub, struct server **ret, struct why *w)
 {
 	CLEAN(pem_free) char *certificate = NULL, *key = NULL;
@@ -265,9 +277,11 @@ int server_new(struct hub *hub, struct server **ret, struct why *w)
 	if (!s)
 		return why(w, -ENOMEM, "out of memory");
 	s->hub = hub;
-	r = add_sources(s);
+	r = name_run(s);
+	if (r >= 0)
+		r = add_sources(s);
 	if (r < 0)
-		why(w, r, "the event loop refuses: %s", strerror(-r));
+		why(w, r, "cannot start: %s", strerror(-r));
 	if (r >= 0)
 		r = listen_open(&hub->conf, fds, &n, w);
 	for (; r >= 0 && i < n; i++)

@@ -27,6 +27,7 @@ struct server {
 	struct link *links;
 	size_t n_calls;
 	bool stopping;
+	char run[33]; /* of this process: tells hosts that the hub was away */
 };
 
 /* Listens on what systemd passed, else on Listen=. */

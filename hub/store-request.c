@@ -222,13 +222,27 @@ static int items(struct store *s, sqlite3_stmt *st, store_item_fn fn, void *user
 	return r < 0 ? r : (int)page.rows;
 }
 
+static int lift(struct store *s, const char *host, uint64_t by)
+{
+	int r = db_begin(s);
+
+	if (r < 0)
+		return r;
+	r = db_run(s, db_bind(s, S_ITEM_LIFT, "t", host));
+	if (r >= 0)
+		r = db_run(s, db_bind(s, S_ITEM_LIFTED, "ti", host, by));
+	if (r >= 0)
+		r = db_run(s, db_bind(s, S_HOST_LIFT, "ti", host, by));
+	return db_end(s, r);
+}
+
 int store_item_inbox(struct store *s, const char *host, uint64_t after, store_item_fn fn, void *userdata)
 {
 	uint64_t last = 0;
 	int r = db_u64_of(s, db_bind(s, S_HOST_LAST, "t", host), &last);
 
-	if (r >= 0 && after > last && after < STORE_N_MAX)
-		r = db_run(s, db_bind(s, S_HOST_LIFT, "ti", host, after));
+	if (r >= 0 && after > last && after < STORE_N_MAX - last)
+		r = lift(s, host, after);
 	return r < 0 ? r : items(s, db_bind(s, S_ITEM_INBOX, "ti", host, after), fn, userdata);
 }
 

@@ -84,8 +84,9 @@ struct stored_item {
 typedef int (*store_item_fn)(const struct stored_item *i, void *userdata);
 /* Queues for the host.  1: new; 0: the same was queued before; -ENOENT: no such request; -EDQUOT: STORE_ITEMS_MAX. */
 int store_item_put(struct store *s, const struct stored_item *i);
-/* What HOST has to collect after N, one page.  Returns the number of rows. A host that stands further than the store
- * (which came from an old copy then) lifts the store's counter, so that nothing new hides behind its cursor. */
+/* What HOST has to collect after N, one page.  Returns the number of rows.  When a host stands further than the store,
+ * the store came from an old copy: what may still matter is numbered anew behind the host's cursor, so that nothing new
+ * hides before it.  Something may come twice then, which a host can tell. */
 int store_item_inbox(struct store *s, const char *host, uint64_t after, store_item_fn fn, void *userdata);
 int store_item_list(struct store *s, const char *host, const char *id, store_item_fn fn, void *userdata);
 

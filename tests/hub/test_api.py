@@ -169,7 +169,7 @@ def test_decision_reaches_the_host_once_per_cursor(hub, keys):
     assert [i["n"] for i in got["items"]] == [1, 2] and got["next"] == 2
     assert got["items"][0]["envelope"] == yes and got["items"][1]["envelope"] == no
     assert host.get("/v1/host/inbox?after=1").json["items"] == got["items"][1:]
-    assert host.get("/v1/host/inbox?after=2").json == {"items": [], "next": 2}
+    assert host.get("/v1/host/inbox?after=2").json == {"items": [], "next": 2, "run": got["run"]}
     shown = bob.get("/v1/requests/AAAA-AAAA").json["decisions"]
     assert [(d["approver"], d["verdict"]) for d in shown] == [("bob", "approve"), ("carol", "deny")]
 
@@ -186,11 +186,14 @@ def test_items_are_numbered_per_host(hub, keys):
 def test_host_that_is_ahead_of_the_store_loses_nothing(hub, keys):
     """The store came from an old copy: what is new gets numbers behind the host's cursor."""
     host, bob = hub.enroll("web1"), hub.approver("bob", keys["bob"])
-    assert host.get("/v1/host/inbox?after=41").json == {"items": [], "next": 41}
+    assert host.get("/v1/host/inbox?after=41").json["next"] == 41
     e = t.request("AAAA-AAAA")
     host.put("/v1/host/requests/AAAA-AAAA", e)
     bob.post("/v1/requests/AAAA-AAAA/decisions", {"host": "web1", "envelope": t.decision(e, "bob")})
     assert [i["n"] for i in host.get("/v1/host/inbox?after=41").json["items"]] == [42]
+    # decided before the host asked: not hidden before its cursor
+    assert [i["n"] for i in host.get("/v1/host/inbox?after=50").json["items"]] == [92]
+    assert [i["n"] for i in host.get("/v1/host/inbox?after=91").json["items"]] == [92]
 
 
 @pytest.mark.parametrize("change, status, code", [

@@ -67,7 +67,11 @@ def test_request_that_the_hub_will_not_take_stops_nothing(hub, courier, bob):
     courier.offer("request-BBBB-BBBB.json", t.request("BBBB-BBBB", host="web2"))
     courier.request("CCCC-CCCC")
     t.until(lambda: shown(bob) == ["CCCC-CCCC"])
-    assert courier.status()["state"] == "reachable"
+    s = t.until(lambda: courier.status() if "does not take" in courier.status().get("error", "") else None)
+    assert s["state"] == "reachable"
+    for rid in ("AAAA-AAAA", "BBBB-BBBB"):
+        courier.settle(rid)
+    t.until(lambda: "error" not in courier.status())
 
 
 def test_receipts_go_once(hub, courier, bob):
@@ -131,6 +135,29 @@ def test_hub_restarts(hub, courier, bob, kill):
     t.until(lambda: shown(bob) == ["BBBB-BBBB"])
     t.until(lambda: len(bob.get("/v1/requests/AAAA-AAAA").json["receipts"]) == 1)
     assert courier.files() == ["decision-1.json"]
+
+
+def test_hub_comes_back_with_an_older_store(hub, courier, bob, tmp_path):
+    """What is pending is handed over again, decisions go on behind the courier's cursor."""
+    first = courier.request("AAAA-AAAA")
+    t.until(lambda: shown(bob) == ["AAAA-AAAA"])
+    hub.stop()
+    old = {p: p.read_bytes() for p in hub.state.iterdir()}
+    hub.start()
+    second = courier.request("BBBB-BBBB")
+    t.until(lambda: shown(bob) == ["AAAA-AAAA", "BBBB-BBBB"])
+    decide(bob, second)
+    t.until(lambda: courier.files() == ["decision-1.json"])
+    hub.process.kill()
+    for p in hub.state.iterdir():
+        p.unlink()
+    for p, data in old.items():
+        p.write_bytes(data)
+        p.chmod(0o600)
+    hub.start()
+    t.until(lambda: shown(bob) == ["AAAA-AAAA", "BBBB-BBBB"])
+    decide(bob, first)
+    t.until(lambda: courier.files() == ["decision-1.json", "decision-2.json"])
 
 
 def test_both_killed_again_and_again(hub, courier, bob):

@@ -1,4 +1,5 @@
 """jit-hub as a daemon: sockets, TLS, configuration, restarts, store."""
+import os
 import socket
 import sqlite3
 import ssl
@@ -17,10 +18,10 @@ def test_restart_loses_and_doubles_nothing(hub, keys):
         bob.post("/v1/requests/AAAA-AAAA/decisions", {"host": "web1", "envelope": t.decision(e, "bob", note="n")})
         host.put("/v1/host/receipts/r1", t.receipt("AAAA-AAAA", 1, time="2026-01-01T00:00:00Z"))
         before = bob.get("/v1/requests").json
-        inbox = host.get("/v1/host/inbox").json
+        inbox = host.get("/v1/host/inbox").json["items"]
         hub.restart(kill)
         assert bob.get("/v1/requests").json == before
-        assert host.get("/v1/host/inbox").json == inbox
+        assert host.get("/v1/host/inbox").json["items"] == inbox
     assert len(before["requests"]) == 1 and len(before["requests"][0]["receipts"]) == 1
 
 
@@ -198,6 +199,22 @@ def test_store_is_the_hubs_alone(hub):
     hub.enroll("web1")
     for f in hub.state.iterdir():
         assert f.stat().st_mode & 0o077 == 0, f
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_root_works_as_the_stores_owner():
+    d = t.scratch()
+    try:
+        d.chmod(0o755)
+        state = d / "state"
+        state.mkdir(mode=0o700)
+        os.chown(state, 65534, 65534)
+        p = subprocess.run([t.BUILD / "jit-hub", "--state", state, "host", "add", "web1"], capture_output=True, text=True,
+                           check=False)
+        assert p.returncode == 0, p.stderr
+        assert {f.stat().st_uid for f in state.iterdir()} == {65534}
+    finally:
+        t.wipe(d)
 
 
 def test_store_that_is_locked_for_long_is_said(hub):

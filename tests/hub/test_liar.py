@@ -48,6 +48,9 @@ LIES = {
     "next ahead": text({**good_items(0, "x"), "next": 7}),
     "next behind": text({**good_items(0, "x", "y"), "next": 1}),
     "next ahead of nothing": text({"items": [], "next": 5}),
+    "run no text": text({"items": [], "next": 0, "run": 1}) + b" x",
+    "run no hex": text({"items": [], "next": 0, "run": "x&after=9"}),
+    "run too long": text({"items": [], "next": 0, "run": "a" * 65}),
     "next no number": text({"items": [], "next": "0"}),
     "envelope missing": text({"items": [{"n": 1}], "next": 1}),
     "envelope text": text({"items": [{"n": 1, "envelope": json.dumps(E)}], "next": 1}),
@@ -181,6 +184,20 @@ def test_hub_that_answers_at_once_is_not_asked_without_end(fake, tmp_path):
         begun, before = time.monotonic(), hub.count("GET")
         t.until(lambda: time.monotonic() - begun > 2.5)
         assert hub.count("GET") - before <= 4
+    finally:
+        c.close()
+
+
+def test_hub_with_ever_another_run_gets_requests_again_at_a_bounded_pace(fake, tmp_path):
+    run = iter(range(10**6))
+    hub = fake(lambda h, method, path, body: (200, {}, text({"items": [], "next": 0, "run": f"{next(run):032x}"})))
+    c = t.Courier(tmp_path, hub.url)
+    try:
+        c.request("AAAA-AAAA")
+        t.until(lambda: hub.count("PUT") >= 3)
+        begun, before = time.monotonic(), hub.count("PUT")
+        t.until(lambda: time.monotonic() - begun > 2.5)
+        assert hub.count("PUT") - before <= 5
     finally:
         c.close()
 

@@ -222,12 +222,21 @@ static void test_inbox(void **state)
 	rows = (struct seen_rows){ 0 };
 	assert_int_equal(store_item_inbox(s->store, "web1", 1, see_item, &rows), 1);
 	assert_string_equal(rows.text, "2:y ");
-	/* asked from beyond: what comes now lies behind that */
-	assert_int_equal(store_item_inbox(s->store, "web1", 70, see_item, &rows), 0);
+	/* asked from beyond: what is here and what comes now lies behind that */
+	rows = (struct seen_rows){ 0 };
+	assert_int_equal(store_item_inbox(s->store, "web1", 70, see_item, &rows), 2);
+	assert_string_equal(rows.text, "71:x 72:y ");
 	assert_int_equal(item(s, "web1", "A", "bob", "z"), 1);
 	rows = (struct seen_rows){ 0 };
-	assert_int_equal(store_item_inbox(s->store, "web1", 70, see_item, &rows), 1);
-	assert_string_equal(rows.text, "71:z ");
+	assert_int_equal(store_item_inbox(s->store, "web1", 72, see_item, &rows), 1);
+	assert_string_equal(rows.text, "73:z ");
+	/* of a settled request only revocations */
+	assert_int_equal(store_request_settle(s->store, "web1", "A", 1), 1);
+	assert_int_equal(store_item_put(s->store, &(struct stored_item){ .host = "web1", .id = "A", .type = "revoke",
+		.approver = "bob", .verdict = "revoke", .time = "t", .envelope = "r" }), 1);
+	rows = (struct seen_rows){ 0 };
+	assert_int_equal(store_item_inbox(s->store, "web1", 100, see_item, &rows), 1);
+	assert_string_equal(rows.text, "174:r ");
 	/* but never so far that nothing more can come */
 	assert_int_equal(store_item_inbox(s->store, "web2", STORE_N_MAX, see_item, &rows), 0);
 	assert_int_equal(item(s, "web2", "A", "bob", "z"), 1);
