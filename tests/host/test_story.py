@@ -112,7 +112,12 @@ def test_the_story(web, hub):
     told = [json.loads(line)["event"] for line in lines]
     once = ["requested", "decided", "granted", "opened", "warned", "expired"]
     assert [e for e in told if e in once] == once and "used" in told, told
-    web.run("jitctl", "audit", "verify")
+    web.run("jitctl", "audit", "verify", "--signatures")
+    # The heads in the receipts that bob got stand in the chain.
+    heads = {json.loads(e["document"])["head"] for r in json.loads(hub.run("su", "-", "bob", "-c", "jitctl inbox --all --json").stdout)
+             for e in r["receipts"] if r["id"] == request}
+    assert heads
+    web.run("jitctl", "audit", "verify", *(word for head in heads for word in ("--witness", head)))
 
 
 def test_denied(web, hub):
