@@ -236,6 +236,8 @@ static void allow(struct client *c, const struct verdict *v)
 			w.text);
 		return;
 	}
+	if (!strcmp(c->call->service, "sshd"))
+		session_allow(c->jitd, &c->process, c->call->target);
 	client_verdict(c, GATE_ALLOW, NULL, c->call->target, false, NULL);
 }
 
@@ -469,6 +471,11 @@ void account_begin(struct client *c, const struct gate_in *in)
 	int r;
 
 	c->state = CLIENT_WORKING;
+	if (c->busy) {
+		client_verdict(c, GATE_BUSY, NULL, NULL, false, "too many calls of yours wait here at once; try again when some are "
+			"through");
+		return;
+	}
 	r = call_from_message(in, &c->process, &c->call, &w);
 	if (r < 0) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);

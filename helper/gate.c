@@ -223,7 +223,7 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
 
 /* ---- accepting ---- */
 
-static int judge_peer(struct gate *g, int fd, struct process *ret)
+static int judge_peer(struct gate *g, int fd, struct process *ret, bool *ret_busy)
 {
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
@@ -240,12 +240,11 @@ static int judge_peer(struct gate *g, int fd, struct process *ret)
 	if (r < 0)
 		return r;
 	for (struct client *c = g->clients; c; c = c->next)
-		same += c->process.uid == ret->uid;
+		same += c->process.uid == ret->uid && !c->busy;
 	if (ret->uid != 0 && same >= CLIENTS_PER_UID) {
 		record_refusal(g->jitd, "gate", NULL, NULL, "more than %d calls of uid %u at once", CLIENTS_PER_UID,
 			(unsigned)ret->uid);
-		process_done(ret);
-		return -EBUSY;
+		*ret_busy = true;
 	}
 	return 0;
 }
@@ -294,13 +293,14 @@ struct client *gate_client_for_bus(struct gate *g, struct process *p, struct cal
 	return c;
 }
 
-static int client_new(struct gate *g, int fd, struct process *p)
+static int client_new(struct gate *g, int fd, struct process *p, bool busy)
 {
 	struct client *c = client_add(g, fd, p);
 	int buffer = SEND_BUFFER, r;
 
 	if (!c)
 		return -ENOMEM;
+	c->busy = busy;
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	r = sd_event_add_io(g->jitd->event, &c->io, fd, EPOLLIN, on_message, c);
 	if (r >= 0)
@@ -316,6 +316,7 @@ static int on_accept(sd_event_source *s, int listen_fd, uint32_t revents, void *
 {
 	struct gate *g = userdata;
 	struct process p = { .pidfd = -1 };
+	bool busy = false;
 	CLEAN(close_p) int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
@@ -324,9 +325,9 @@ static int on_accept(sd_event_source *s, int listen_fd, uint32_t revents, void *
 		record_refusal(g->jitd, "gate", NULL, NULL, "more than %d calls at once", CLIENTS_MAX);
 		return 0;
 	}
-	if (judge_peer(g, fd, &p) < 0)
+	if (judge_peer(g, fd, &p, &busy) < 0)
 		return 0;
-	if (client_new(g, fd, &p) >= 0)
+	if (client_new(g, fd, &p, busy) >= 0)
 		steal_fd(&fd);
 	process_done(&p);
 	return 0;

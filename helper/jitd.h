@@ -120,6 +120,7 @@ struct jitd {
 	struct gate *gate;
 	struct control *control;
 	struct refusal *refusals;
+	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
 	struct identity_cache *identities;
 	bool replaying;
 };
@@ -195,6 +196,8 @@ void account_judge(struct client *c);
 void identities_free(struct jitd *j);
 
 /* ---- session.c ---- */
+/* Keyboard-interactive logins are judged in a child of the process that opens the session: an `allow` is kept for it. */
+void session_allow(struct jitd *j, const struct process *p, const char *user);
 void session_open(struct client *c, const struct gate_in *in);
 void session_close(struct client *c, const struct gate_in *in);
 
@@ -213,6 +216,7 @@ struct client {
 	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
+	bool busy;                /* over a quota: its first word is answered with that */
 	bool extend;              /* it wants a new request although a grant is live */
 	struct request *request;  /* what it waits for */
 	struct client *next_waiting;

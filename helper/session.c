@@ -9,6 +9,59 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
+#define ALLOWED_MAX 256
+#define ALLOWED_KEEP_USEC (3 * USEC_PER_MIN) /* longer than sshd's LoginGraceTime */
+
+struct allowed_login {
+	struct allowed_login *next;
+	pid_t pid, ppid;
+	uint64_t start, until;
+	char *user;
+};
+
+/* Drops what is too old, and the oldest beyond the bound. */
+static void allowed_prune(struct jitd *j)
+{
+	unsigned n = 0;
+
+	for (struct allowed_login **p = &j->allowed; *p;) {
+		struct allowed_login *a = *p;
+
+		if (a->until > clock_boot() && ++n <= ALLOWED_MAX) {
+			p = &a->next;
+			continue;
+		}
+		*p = a->next;
+		free(a->user);
+		free(a);
+	}
+}
+
+void session_allow(struct jitd *j, const struct process *p, const char *user)
+{
+	struct allowed_login *a = calloc(1, sizeof(*a));
+
+	allowed_prune(j);
+	if (!a)
+		return;
+	a->pid = p->pid;
+	a->ppid = p->ppid;
+	a->start = p->start;
+	a->until = clock_boot() + ALLOWED_KEEP_USEC;
+	a->user = strdup(user);
+	a->next = j->allowed;
+	j->allowed = a;
+}
+
+static bool login_was_allowed(struct jitd *j, const struct process *p, const char *user)
+{
+	allowed_prune(j);
+	for (const struct allowed_login *a = j->allowed; a; a = a->next)
+		if (((a->pid == p->pid && a->start == p->start) || a->ppid == p->pid) && a->user && !strcmp(a->user, user))
+			return true;
+	return false;
+}
+
 /* The open use that this process stands for.  sshd's account phase may have run in a child of it. */
 static struct use *find_use(struct jitd *j, const struct process *p, const char *service)
 {
@@ -136,6 +189,10 @@ void session_open(struct client *c, const struct gate_in *in)
 		return;
 	}
 	u = find_use(c->jitd, &c->process, service);
+	if (!u && !strcmp(service, "sshd") && login_was_allowed(c->jitd, &c->process, user)) {
+		client_verdict(c, GATE_ALLOW, NULL, user, false, NULL);
+		return;
+	}
 	if (!u || strcmp(service, u->request->call->service) != 0) {
 		refuse(c, NULL, "this process was not let go under any grant");
 		return;

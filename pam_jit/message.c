@@ -9,6 +9,8 @@
 #include "lib/text.h"
 #include "pam_jit/jit.h"
 
+#define PREFIX "pam-jit: " /* of every line: among sudo's and ssh's own, a person sees whose word it is */
+
 static void put(struct jit *j, int style, const char *line)
 {
 	if (!j->gone)
@@ -24,7 +26,7 @@ static const char *filter(char buf[JIT_LINE_MAX], const char *s, size_t len)
 static __attribute__((format(printf, 3, 0))) void own_words(struct jit *j, int style, const char *fmt, va_list ap)
 {
 	char text[JIT_LINE_MAX];
-	int n = snprintf(text, sizeof(text), "pam_jit: ");
+	int n = snprintf(text, sizeof(text), PREFIX);
 
 	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
 	put(j, style, text);
@@ -54,9 +56,9 @@ static void show_lines(struct jit *j, int style, const char *text)
 {
 	for (unsigned i = 0; *text && i < JIT_LINES_MAX; i++) {
 		size_t len = strcspn(text, "\n");
-		char line[JIT_LINE_MAX];
+		char line[sizeof(PREFIX) - 1 + JIT_LINE_MAX] = PREFIX;
 
-		if (*filter(line, text, len))
+		if (*filter(line + strlen(PREFIX), text, len))
 			put(j, style, line);
 		text += len + (text[len] == '\n');
 	}
@@ -93,23 +95,23 @@ const char *result_words(enum gate_result r)
 	case GATE_ALLOW:
 		return "";
 	case GATE_DENIED:
-		return "pam_jit: denied";
+		return "denied";
 	case GATE_PENDING:
-		return "pam_jit: requested, but not answered yet; run it again when it is approved";
+		return "requested, but not answered yet; run it again when it is approved";
 	case GATE_TIMED_OUT:
-		return "pam_jit: nobody answered in time";
+		return "nobody answered in time";
 	case GATE_CANCELLED:
-		return "pam_jit: the request was withdrawn";
+		return "the request was withdrawn";
 	case GATE_MISCONFIGURED:
-		return "pam_jit: no rules are in force on this host; ask its administrator (jitctl config check)";
+		return "no rules are in force on this host; ask its administrator (jitctl config check)";
 	case GATE_BUSY:
-		return "pam_jit: too many requests at once; try again later";
+		return "too many requests at once; try again later";
 	case GATE_REFUSED:
-		return "pam_jit: this call cannot be judged, so it is refused";
+		return "this call cannot be judged, so it is refused";
 	case GATE_UNREACHABLE:
 		break;
 	}
-	return "pam_jit: jitd cannot do its work; see 'systemctl status jitd'";
+	return "jitd cannot do its work; see 'systemctl status jitd'";
 }
 
 void show_verdict(struct jit *j, const struct jit_verdict *v)

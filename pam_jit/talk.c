@@ -38,7 +38,7 @@ static struct talk *talk_new(struct jit *j, struct jit_verdict *v, uint64_t pati
 	struct talk *t = calloc(1, sizeof(*t)); /* large: fresh pages, most of them never touched */
 
 	memset(v, 0, sizeof(*v));
-	verdict_own(v, GATE_UNREACHABLE, "pam_jit: no memory or no descriptors left");
+	verdict_own(v, GATE_UNREACHABLE, "no memory or no descriptors left");
 	if (!t)
 		return NULL;
 	t->j = j;
@@ -103,14 +103,14 @@ static int transmit(struct talk *t, const char *buf, size_t len)
 static void unreachable(struct talk *t, int err)
 {
 	if (err == -EPERM)
-		verdict_own(t->v, GATE_UNREACHABLE, "pam_jit: another than root answers at %s; nothing is let through",
+		verdict_own(t->v, GATE_UNREACHABLE, "another than root answers at %s; nothing is let through",
 			JIT_SOCKET);
 	else if (*t->id)
 		verdict_own(t->v, GATE_UNREACHABLE,
-			"pam_jit: jitd did not come back (systemctl status jitd)\nthe request %s stays; run the command again",
+			"jitd did not come back (systemctl status jitd)\nthe request %s stays; run the command again",
 			t->id);
 	else
-		verdict_own(t->v, GATE_UNREACHABLE, "pam_jit: jitd cannot be reached at %s (%s); see 'systemctl status jitd'",
+		verdict_own(t->v, GATE_UNREACHABLE, "jitd cannot be reached at %s (%s); see 'systemctl status jitd'",
 			JIT_SOCKET, strerror(-err));
 	pam_syslog(t->j->pamh, LOG_ERR, "jitd cannot be reached at %s: %s", JIT_SOCKET,
 		err == -EPERM ? "the listener is not root" : strerror(-err));
@@ -163,7 +163,7 @@ static void try_connect(struct talk *t)
 
 static void nonsense(struct talk *t, const char *what)
 {
-	verdict_own(t->v, GATE_UNREACHABLE, "pam_jit: jitd's answer is not understood (%s); nothing is let through", what);
+	verdict_own(t->v, GATE_UNREACHABLE, "jitd's answer is not understood (%s); nothing is let through", what);
 	pam_syslog(t->j->pamh, LOG_ERR, "jitd's answer is not understood: %s", what);
 	end(t);
 }
@@ -324,11 +324,11 @@ static void leave(struct talk *t, enum leave cause)
 	/* A write to where nobody reads any more would only fetch the host a SIGPIPE. */
 	t->j->gone = cause == LEAVE_HANGUP || cause == LEAVE_CLIENT_GONE;
 	if (*t->id)
-		verdict_own(t->v, GATE_PENDING, "pam_jit: not waiting any longer (%s)\n"
+		verdict_own(t->v, GATE_PENDING, "not waiting any longer (%s)\n"
 			"the request %s stays; run the command again when it is approved, or withdraw it: jitctl cancel %s",
 			cause_word(cause), t->id, t->id);
 	else
-		verdict_own(t->v, GATE_CANCELLED, "pam_jit: not waiting any longer (%s)", cause_word(cause));
+		verdict_own(t->v, GATE_CANCELLED, "not waiting any longer (%s)", cause_word(cause));
 	end(t);
 }
 
@@ -338,9 +338,9 @@ static void out_of_time(struct talk *t, const char *words)
 {
 	pam_syslog(t->j->pamh, LOG_ERR, "%s", words);
 	if (*t->id)
-		verdict_own(t->v, GATE_UNREACHABLE, "pam_jit: %s\nthe request %s stays; run the command again", words, t->id);
+		verdict_own(t->v, GATE_UNREACHABLE, "%s\nthe request %s stays; run the command again", words, t->id);
 	else
-		verdict_own(t->v, GATE_UNREACHABLE, "pam_jit: %s; see 'systemctl status jitd'", words);
+		verdict_own(t->v, GATE_UNREACHABLE, "%s; see 'systemctl status jitd'", words);
 	end(t);
 }
 
@@ -405,7 +405,7 @@ static ssize_t compose_account(struct talk *t)
 static void converse(struct talk *t, ssize_t len)
 {
 	if (len < 0) {
-		verdict_own(t->v, GATE_REFUSED, "pam_jit: this call is too long to be judged, so it is refused");
+		verdict_own(t->v, GATE_REFUSED, "this call is too long to be judged, so it is refused");
 		return;
 	}
 	t->first_len = (size_t)len;

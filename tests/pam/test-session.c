@@ -13,7 +13,7 @@
 #define OPENED(more) ACCEPT, EXPECT("type=open|id=" ID more), SEND("type=verdict|result=allow"), GONE
 #define REFUSED ACCEPT, EXPECT("type=open"), SEND("type=verdict|result=refused|text=the grant has ended"), GONE
 #define CLOSED ACCEPT, EXPECT("type=close|service|user|id=" ID "|!ruser|!conn|!session"), SEND("type=verdict|result=allow"), GONE
-#define REFUSAL "E:pam_jit: the session is refused"
+#define REFUSAL "E:pam-jit: the session is refused"
 
 static void session_id(pam_handle_t *pamh)
 {
@@ -82,7 +82,7 @@ static const struct test_case cases[] = {
 
 	{ "allowed, then denied", { SU, .before = ask_again, .steps = STEPS(ACCEPT, EXPECT("type=account"),
 		SEND("type=verdict|result=allow"), GONE, ACCEPT, EXPECT("type=account"), SEND("type=verdict|result=denied"), GONE) },
-		PAM_PERM_DENIED, { "E:pam_jit: denied", REFUSAL } },
+		PAM_PERM_DENIED, { "E:pam-jit: denied", REFUSAL } },
 
 	/* ---- account has not run ---- */
 	{ "sudo without account", { .service = "sudo", .user = "root", .open = true, .no_server = true }, 0, { REFUSAL },
@@ -103,7 +103,7 @@ static const struct test_case cases[] = {
 		.before = session_id, .steps = STEPS(ACCEPT, EXPECT("type=open|user=alice|session=c7|conn|!id"),
 		SEND("type=verdict|result=allow|id=" ID "|session=yes"), GONE, CLOSED) }, PAM_SUCCESS },
 	{ "sshd, account nowhere", { .service = "sshd", .user = "alice", .open = true, .steps = STEPS(REFUSED) }, 0,
-		{ "E:the grant has ended", REFUSAL }, .killed = true },
+		{ "E:pam-jit: the grant has ended", REFUSAL }, .killed = true },
 	{ "another service is none of ours", { .service = "cron", .user = "alice", .open = true, .close = true,
 		.permit = true, .no_server = true }, PAM_SUCCESS, .quiet = true },
 

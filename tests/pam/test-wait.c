@@ -70,18 +70,18 @@ static void pause_it(void)
 }
 
 #define LEAVES(cause) EXPECT("type=leave|cause=" cause), GONE
-#define STAYS "E:the request " ID " stays; run the command again when it is approved, or withdraw it: jitctl cancel " ID
+#define STAYS "E:pam-jit: the request " ID " stays; run the command again when it is approved, or withdraw it: jitctl cancel " ID
 
 static const struct test_case cases[] = {
 	/* ---- leaving ---- */
 	{ "interrupt", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, ACT(interrupt), LEAVES("interrupt")) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: not waiting any longer (interrupt)", STAYS } },
+		{ "E:pam-jit: not waiting any longer (interrupt)", STAYS } },
 	{ "quit", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, ACT(quit), LEAVES("interrupt")) }, PAM_PERM_DENIED, { STAYS } },
 	{ "terminate", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, ACT(terminate), LEAVES("terminated")) }, PAM_PERM_DENIED },
 	{ "SIGHUP", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, ACT(hup), LEAVES("hangup")) }, PAM_PERM_DENIED,
 		.unsaid = "stays" },
 	{ "before jitd has said a word", { SUDO_TTY, .steps = STEPS(ACCOUNT, ACT(interrupt), LEAVES("interrupt")) },
-		PAM_PERM_DENIED, { "E:pam_jit: not waiting any longer" } },
+		PAM_PERM_DENIED, { "E:pam-jit: not waiting any longer" } },
 	{ "leaving comes before an approval", { SUDO_TTY, .steps = STEPS(ACCOUNT, ACT(harness_stop), WAITING, ACT(interrupt),
 		SEND("type=verdict|result=allow|id=" ID), ACT(harness_continue), LEAVES("interrupt")) },
 		PAM_PERM_DENIED },
@@ -101,43 +101,43 @@ static const struct test_case cases[] = {
 		LEAVES("client-gone")) }, PAM_PERM_DENIED },
 
 	/* ---- jitd away ---- */
-	{ "no socket", { SUDO, .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: jitd cannot be reached at gate.sock" } },
-	{ "nobody listens", { SUDO, .dead_socket = true, .no_server = true }, PAM_PERM_DENIED, { "E:pam_jit: jitd cannot" } },
+	{ "no socket", { SUDO, .no_server = true }, PAM_PERM_DENIED, { "E:pam-jit: jitd cannot be reached at gate.sock" } },
+	{ "nobody listens", { SUDO, .dead_socket = true, .no_server = true }, PAM_PERM_DENIED, { "E:pam-jit: jitd cannot" } },
 	{ "another than root listens", { SUDO, .wrong_server = true, .steps = STEPS(ACCEPT, GONE) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: another than root answers" } },
+		{ "E:pam-jit: another than root answers" } },
 	{ "its queue is full for a while", { SUDO, .full_queue = true, .steps = STEPS(ACT(outage), { FAKE_ACCEPT_LIVE },
 		EXPECT("type=account"), ALLOW) },
 		PAM_SUCCESS },
 	{ "its queue stays full", { SUDO, .full_queue = true, .tune = short_wait, .lenient = true, .steps = STEPS(ACT(pause_it)) },
-		PAM_PERM_DENIED, { "E:pam_jit: jitd cannot be reached at gate.sock (Resource temporarily unavailable)" } },
+		PAM_PERM_DENIED, { "E:pam-jit: jitd cannot be reached at gate.sock (Resource temporarily unavailable)" } },
 	{ "killed in mid-wait", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, CLOSE, ACCOUNT, WAITING, ALLOW) }, PAM_SUCCESS,
-		{ "I:waiting", "I:pam_jit: jitd went away; waiting for it to come back" } },
+		{ "I:pam-jit: waiting", "I:pam-jit: jitd went away; waiting for it to come back" } },
 	{ "killed before its first word", { SUDO_TTY, .steps = STEPS(ACCOUNT, CLOSE, ACCOUNT, ALLOW) }, PAM_SUCCESS,
-		{ "I:pam_jit: jitd went away" } },
+		{ "I:pam-jit: jitd went away" } },
 	{ "killed, and the socket gone for a while", { SUDO_TTY, .cmdline = "sudo|-u|root|id|x", .steps = STEPS(ACCOUNT, WAITING,
 		{ FAKE_UNLISTEN }, CLOSE, ACT(once_missed), { FAKE_LISTEN }, ACCEPT,
 		EXPECT("type=account|user=alice|arg=-u|arg=root|arg=id|arg=x"), ALLOW) }, PAM_SUCCESS,
-		{ "I:pam_jit: jitd went away" } },
+		{ "I:pam-jit: jitd went away" } },
 	{ "interrupt while it is away", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, { FAKE_UNLISTEN }, CLOSE, ACT(once_missed),
 		ACT(interrupt)) }, PAM_PERM_DENIED, { STAYS } },
 	{ "it does not come back", { SUDO_TTY, .tune = short_retry, .steps = STEPS(ACCOUNT, WAITING, { FAKE_UNLISTEN }, CLOSE) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: jitd did not come back", "E:the request " ID " stays; run the command again" } },
+		{ "E:pam-jit: jitd did not come back", "E:pam-jit: the request " ID " stays; run the command again" } },
 	{ "another comes back", { SUDO_TTY, .steps = STEPS(ACCOUNT, WAITING, ACT(harness_impostor), CLOSE, ACCEPT, GONE) },
-		PAM_PERM_DENIED, { "E:pam_jit: another than root answers" } },
+		PAM_PERM_DENIED, { "E:pam-jit: another than root answers" } },
 
 	/* ---- jitd silent ---- */
 	{ "no first word", { SUDO, .tune = short_wait, .steps = STEPS(ACCOUNT, GONE) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: jitd has stopped answering" } },
+		{ "E:pam-jit: jitd has stopped answering" } },
 	{ "no next word", { SUDO_TTY, .steps = STEPS(ACCOUNT, SEND("type=progress|text=a|id=" ID "|wait=1000"), GONE) },
-		PAM_PERM_DENIED, { "E:pam_jit: jitd has stopped answering", "E:the request " ID " stays" } },
+		PAM_PERM_DENIED, { "E:pam-jit: jitd has stopped answering", "E:pam-jit: the request " ID " stays" } },
 	{ "the ceiling", { SUDO_TTY, .tune = low_ceiling, .steps = STEPS(ACCOUNT, WAITING, GONE) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: no verdict in time", "E:the request " ID " stays" } },
+		{ "E:pam-jit: no verdict in time", "E:pam-jit: the request " ID " stays" } },
 	{ "wait beyond all bounds", { SUDO_TTY, .tune = low_ceiling, .steps = STEPS(ACCOUNT,
-		SEND("type=progress|text=a|wait=18446744073709551615"), GONE) }, PAM_PERM_DENIED, { "E:pam_jit: no verdict" } },
+		SEND("type=progress|text=a|wait=18446744073709551615"), GONE) }, PAM_PERM_DENIED, { "E:pam-jit: no verdict" } },
 
 	/* ---- jitd talks nonsense ---- */
 #define NONSENSE(name, message) \
-	{ name, { SUDO, .steps = STEPS(ACCOUNT, message, GONE) }, PAM_PERM_DENIED, { "E:pam_jit: jitd's answer is not" } }
+	{ name, { SUDO, .steps = STEPS(ACCOUNT, message, GONE) }, PAM_PERM_DENIED, { "E:pam-jit: jitd's answer is not" } }
 	NONSENSE("garbage", RAW("\x01\x02\xff")),
 	NONSENSE("no last NUL", RAW("v=1|type=verdict|result=allow")),
 	NONSENSE("another version", RAW("v=2|type=verdict|result=allow|")),
@@ -163,10 +163,10 @@ static const struct test_case cases[] = {
 	NONSENSE("verdict with an empty target", SEND("type=verdict|result=allow|target=")),
 	NONSENSE("verdict with session=maybe", SEND("type=verdict|result=allow|session=maybe")),
 	{ "flood of progress", { SUDO_TTY, .steps = STEPS(ACCOUNT, { FAKE_FLOOD, "type=progress|text=x|wait=1000000" }) },
-		PAM_PERM_DENIED, { "I:x", "E:pam_jit: jitd's answer is not understood (too much)" } },
+		PAM_PERM_DENIED, { "I:pam-jit: x", "E:pam-jit: jitd's answer is not understood (too much)" } },
 	{ "flood of questions", { SUDO_TTY, .typed = "x", .steps = STEPS(ACCOUNT,
 		{ FAKE_FLOOD, "type=ask|what=reason|text=Reason: |wait=1000000" }) }, PAM_PERM_DENIED,
-		{ "E:pam_jit: jitd's answer is not understood (ask)" } },
+		{ "E:pam-jit: jitd's answer is not understood (ask)" } },
 	{ "unknown keys are skipped", { SUDO, .steps = STEPS(ACCOUNT,
 		SEND("type=verdict|x-new=1|result=allow|other=allow"), GONE) }, PAM_SUCCESS },
 };
@@ -295,7 +295,7 @@ static void deadlines(void **state)
 		assert_int_equal(harness_run(&r)->fake, 0);
 		assert_int_equal(outcome->code, rows[i].code);
 		if (rows[i].code != PAM_SUCCESS)
-			assert_true(harness_said("E:pam_jit: the time of grant " ID " is over"));
+			assert_true(harness_said("E:pam-jit: the time of grant " ID " is over"));
 	}
 }
 
