@@ -89,7 +89,8 @@ def set_up_hub(hub, approvers=("bob", "carol")):
     hub.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
             "-subj", "/CN=hub", "-addext", "subjectAltName=DNS:hub", "-keyout", "/etc/jit-hub/hub.key",
             "-out", "/etc/jit-hub/hub.pem")
-    hub.run("chown", "jit-hub:", "/etc/jit-hub/hub.key", "/etc/jit-hub/hub.pem")
+    hub.run("chgrp", "jit-hub", "/etc/jit-hub/hub.key")
+    hub.run("chmod", "640", "/etc/jit-hub/hub.key")
     hub.run("cp", "/etc/jit-hub/hub.pem", "/etc/ssl/hub-ca.pem")
     hub.run("chmod", "644", "/etc/ssl/hub-ca.pem")
     hub.put("/etc/jit-hub/approvers", signers(hub, "login@pam-jit", approvers))
