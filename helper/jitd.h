@@ -185,6 +185,8 @@ void lives_clock(struct request *r); /* arms the clock for the next deadline */
 void lives_resume(struct request *r);
 int use_watch(struct use *u); /* pidfd and its watch; -ESRCH when the process is gone */
 bool use_alive(const struct use *u);
+/* When systemd ends a use's scope by itself; USEC_INFINITY: never, since what drains may finish. */
+uint64_t use_last_resort(const struct request *r);
 void grant_publish(struct request *r); /* the grant's file for jit-expire */
 
 /* ---- account.c ---- */

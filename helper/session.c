@@ -149,7 +149,7 @@ static void attach(struct client *c, struct use *u)
 	c->request = r;
 	c->next_waiting = r->waiting;
 	r->waiting = c;
-	units_attach(c->jitd->units, r->id, u->pid, u->pidfd, r->deadline, r->terms.grace_usec, on_attached, p);
+	units_attach(c->jitd->units, r->id, u->pid, u->pidfd, use_last_resort(r), r->terms.grace_usec, on_attached, p);
 }
 
 /* sshd: the session is logind's; it is ended through logind and has its RuntimeMaxSec. */

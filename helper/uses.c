@@ -18,6 +18,11 @@ void lives_ignore(int result, const char *words, void *userdata)
 		log_warning("systemd: %s", words);
 }
 
+uint64_t use_last_resort(const struct request *r)
+{
+	return r->terms.at_end == AT_END_DRAIN ? USEC_INFINITY : r->deadline;
+}
+
 bool use_alive(const struct use *u)
 {
 	struct pollfd pfd = { .fd = u->pidfd, .events = POLLIN };
@@ -242,7 +247,7 @@ static void attach_or_tell(struct request *r, struct use *u, struct release *p)
 
 	/* sudo has no pam_systemd behind it and may run without a session phase: its place is settled now. */
 	if (!strcmp(r->call->service, "sudo") && !u->attached) {
-		units_attach(r->jitd->units, r->id, u->pid, u->pidfd, r->deadline, r->terms.grace_usec, on_attached, p);
+		units_attach(r->jitd->units, r->id, u->pid, u->pidfd, use_last_resort(r), r->terms.grace_usec, on_attached, p);
 		return;
 	}
 	if (release_find(p, &r, &same, &c) && c)
