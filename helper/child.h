@@ -13,7 +13,7 @@ struct child_plan {
 	char *const *envp;
 	int fds[CHILD_FDS]; /* become 0, 1, 2, …; everything else is closed */
 	unsigned n_fds;
-	/* A confined one: no privileges, no network (as far as the kernel allows), no more than a little memory, files and time. */
+	/* A confined one: no privileges, no network as far as the kernel allows, little memory, few files, little time. */
 	bool confined;
 	uid_t uid; /* (uid_t)-1: stays as it is */
 	gid_t gid;

@@ -1,5 +1,5 @@
-/* The end of a grant by systemd's hand: what jit-expire@ID.service does, whether jitd lives or not.  Takes no lock, writes
- * no ledger; leaves a note (notes.h). */
+/* The end of a grant by systemd's hand: what jit-expire@ID.service does, whether jitd lives or not.  Takes no lock,
+ * writes no ledger; leaves a note (notes.h). */
 #pragma once
 #include <stdbool.h>
 #include "lib/id.h"

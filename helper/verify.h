@@ -1,5 +1,6 @@
-/* ssh-keygen, run as git runs it: `ssh-keygen -Y verify` and `-Y sign` as the user jit-verify, in no network, 2 s, two at a
- * time (more wait in a queue of 256), inputs and approvers snapshot as memfds, nothing else open. */
+/* ssh-keygen, run as git runs it: `ssh-keygen -Y verify` and `-Y sign` as the user jit-verify (as the caller, when that
+ * is not root), in no network, 2 s, two at a time (more wait in a queue of 256), inputs and approvers snapshot as memfds,
+ * nothing else open.  SIGCHLD must be blocked (child.h). */
 #pragma once
 #include <systemd/sd-event.h>
 #include "lib/sshkey.h"

@@ -1,5 +1,6 @@
 /* Everything that may block is done by a worker process (jit-worker, started by jitd over a socketpair, restarted when
- * it dies or is late): name service, digests of files, terminal writes.  At most 2 s a job; failure is "unknown". */
+ * it dies or is late): name service, digests of files, terminal writes.  At most 2 s a job, after at most 10 s behind
+ * others; failure is "unknown".  SIGCHLD must be blocked (child.h). */
 #pragma once
 #include <stdint.h>
 #include <sys/types.h>

@@ -246,6 +246,7 @@ static void try_bus(void)
 	expect("arm on the new bus", 0);
 	units_attach(units, ID, pid, fd, USEC_INFINITY, USEC_PER_SEC, on_done, NULL);
 	expect("attach on the new bus", 0);
+	shell("systemctl show -p RuntimeMaxUSec --value 'jit-" UNIT "-*.scope' | grep -qx infinity");
 	shell("systemctl daemon-reexec");
 	units_rearm(units, ID, deadline_in(40), on_done, NULL);
 	expect("rearm after a reexec", 0);
