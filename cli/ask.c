@@ -1,4 +1,4 @@
-/* jitctl request, wait, extend, cancel, revoke: what changes a request, from the requester's and the operator's side. */
+/* jitctl request, wait, cancel, revoke: what changes a request, from the requester's and the operator's side. */
 #include "config.h"
 #include <errno.h>
 #include <limits.h>
@@ -243,27 +243,6 @@ int verb_request(struct cli *c)
 	if (r == CLI_DONE)
 		r = bus_call(bus, "Request", &id, "s", json_text(o));
 	return r == CLI_DONE ? asked(c, bus, id) : r;
-}
-
-int verb_extend(struct cli *c)
-{
-	CLEAN(bus_p) sd_bus *bus = NULL;
-	CLEAN(free_p) char *text = NULL;
-	struct why w;
-	uint64_t span;
-	jit_id id;
-	int r;
-
-	if (c->argc != 2)
-		return cli_usage(c, "an id and a span of time, please");
-	if (id_parse(c->argv[0], id) < 0)
-		return cli_fail(CLI_MISUSED, "'%s' is no request id (such as K7QF-2M9X)", c->argv[0]);
-	if (span_parse(c->argv[1], &span, &w) < 0)
-		return cli_fail(CLI_MISUSED, "%s", w.text);
-	r = bus_open(&bus);
-	if (r == CLI_DONE)
-		r = bus_call(bus, "Extend", &text, "st", id, span);
-	return r == CLI_DONE ? asked(c, bus, text) : r;
 }
 
 static int done(struct cli *c, const char *id, const char *word)

@@ -219,7 +219,6 @@ struct client {
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
 	bool busy;                /* over a quota: its first word is answered with that */
-	bool extend;              /* it wants a new request although a grant is live */
 	struct request *request;  /* what it waits for */
 	struct client *next_waiting;
 	struct client *next;

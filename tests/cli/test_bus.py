@@ -185,8 +185,8 @@ def test_garbage(cli, jitd, text):
 def test_usage(cli):
     for words in ([], ["nonsense"], ["show"], ["show", "x"], ["show", "K7QF-2M9X", "more"], ["list", "x"], ["list", "--nonsense"],
                   ["wait", "K7QF-2M9X", "--timeout"], ["wait", "K7QF-2M9X", "--timeout", "soon"], ["audit", "nonsense"],
-                  ["pam"], ["pam", "enable"], ["pam", "disable"], ["request"], ["extend", "K7QF-2M9X"],
-                  ["extend", "K7QF-2M9X", "soon"], ["config"], ["--nonsense"], ["help", "nonsense"], ["revoke"]):
+                  ["pam"], ["pam", "enable"], ["pam", "disable"], ["request"],
+                  ["config"], ["--nonsense"], ["help", "nonsense"], ["revoke"]):
         r = cli(*words)
         assert r.code == 2, (words, r)
         assert r.err.startswith("jitctl: ") and r.out == "", (words, r)
@@ -271,17 +271,13 @@ def test_wait_over_a_restart(cli, jitd):
     assert p.returncode == 1 and "denied: by carol" in out
 
 
-def test_cancel_revoke_extend(cli, jitd):
+def test_cancel_revoke(cli, jitd):
     assert cli("cancel", "K7QF-2M9X").out == "K7QF-2M9X withdrawn\n"
     assert jitd.call() == ["Cancel", "K7QF-2M9X"]
     assert cli("revoke", "K7QF-2M9X", "--note", "enough").out == "K7QF-2M9X revoked\n"
     assert jitd.call() == ["Revoke", "K7QF-2M9X", "enough"]
     assert cli("revoke", "K7QF-2M9X", "--json").json() == {"id": "K7QF-2M9X", "result": "revoked"}
     assert jitd.call() == ["Revoke", "K7QF-2M9X", ""]
-    jitd.answer("Extend", "AAAA-0001")
-    jitd.answer("Show", request(id="AAAA-0001"))
-    assert "AAAA-0001 requested" in cli("extend", "K7QF-2M9X", "30min").out
-    assert jitd.call() == ["Extend", "K7QF-2M9X", str(30 * MIN)]
 
 
 STATUS = {"version": "0.1.0", "pid": 42, "since": stamp(-10 * 86400), "host": "web1", "pending": 1, "grants": 2, "systemd": "connected",

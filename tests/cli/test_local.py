@@ -78,7 +78,7 @@ def test_help(cli):
     assert page.code == 0 and max(map(len, page.out.splitlines())) <= 100
     verbs = cli("help", "--json").lines()
     names = {(v["verb"], v.get("second")) for v in verbs}
-    for verb in "request wait list show cancel revoke extend inbox approve deny status explain help version".split():
+    for verb in "request wait list show cancel revoke inbox approve deny status explain help version".split():
         assert (verb, None) in names
         assert f"\n  {verb} " in page.out
         assert cli(verb, "--help").code == 0 and cli("help", verb).out == cli(verb, "--help").out
