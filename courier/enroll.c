@@ -22,6 +22,7 @@ struct enrollment {
 	const struct courier_paths *paths;
 	struct courier_conf conf;
 	const char *host, *key_file;
+	bool named; /* courier.conf names a hub */
 	char token[TOKEN_MAX];
 	sd_event *event;
 	int exit;
@@ -137,6 +138,10 @@ static int keep_secret(const struct enrollment *e, const struct web_answer *a)
 	if (secret_write(&e->conf, e->paths->statedir, secret, &w) < 0)
 		return fail(1, w.text);
 	printf("%s is enrolled at %s.\n", e->host, e->conf.hub);
+	if (!e->named)
+		printf("The courier still has to be told of it, in %s:\n[Courier]\nHub=%s\n%s%s%s%s%s%s", e->paths->config,
+			e->conf.hub, e->conf.ca ? "CA=" : "", e->conf.ca ? e->conf.ca : "", e->conf.ca ? "\n" : "",
+			e->conf.pin ? "Pin=" : "", e->conf.pin ? e->conf.pin : "", e->conf.pin ? "\n" : "");
 	return 0;
 }
 
@@ -192,6 +197,7 @@ int enroll_command(const struct courier_paths *paths, int argc, char **argv)
 		for (size_t i = 0; i < errors.n; i++)
 			fprintf(stderr, "jit-courier: %s\n", errors.list[i]);
 	conf_errors_done(&errors);
+	e.named = e.conf.hub != NULL;
 	r = read_options(&e, argc, argv);
 	if (r == 0) {
 		body = body_of(&e);

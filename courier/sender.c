@@ -48,9 +48,9 @@ static int sort_in(const char *file, struct set *requests, struct set *receipts)
 	memcpy(stem, file, len - 5);
 	stem[len - 5] = '\0';
 	if (!strncmp(stem, request, sizeof(request) - 1) && id_valid(stem + sizeof(request) - 1))
-		return requests->n < FILES_MAX ? set_add(requests, stem + sizeof(request) - 1) : 0;
+		return requests->n < FILES_MAX ? set_add(requests, stem + sizeof(request) - 1) : -E2BIG;
 	if (!strncmp(stem, receipt, sizeof(receipt) - 1) && name_valid(stem))
-		return receipts->n < FILES_MAX ? set_add(receipts, stem) : 0;
+		return receipts->n < FILES_MAX ? set_add(receipts, stem) : -E2BIG;
 	return 0;
 }
 

@@ -135,7 +135,7 @@ static void put_reply(struct call *c, int r, const char *what)
 	else if (r == -ENOENT)
 		call_error(c, MHD_HTTP_NOT_FOUND, "unknown", "there is no such request");
 	else if (r == -EDQUOT)
-		call_busy(c, 60, "too many %ss of this host are kept already", what);
+		call_busy(c, 60, "as many %ss of this host are kept already as it may have", what);
 	else
 		call_store_error(c, r);
 }

@@ -25,6 +25,17 @@ static int request_no(struct store *s, const char *host, const char *id, uint64_
 	return db_u64_of(s, db_bind(s, S_REQUEST_FIND, "tt", host, id), ret);
 }
 
+/* Takes LEN bytes of the host's share. */
+static int grow(struct store *s, const char *host, size_t len)
+{
+	uint64_t bytes = 0;
+	int r = db_u64_of(s, db_bind(s, S_HOST_BYTES, "t", host), &bytes);
+
+	if (r >= 0 && bytes + len > STORE_BYTES_MAX)
+		return -EDQUOT;
+	return r < 0 ? r : db_run(s, db_bind(s, S_HOST_GROW, "ti", host, (uint64_t)len));
+}
+
 /* Gives the request the next number, so that lists after a number show it again. */
 static int touch(struct store *s, uint64_t no)
 {
@@ -71,6 +82,8 @@ static int put_new(struct store *s, const struct stored_request *q, char *const 
 		r = db_u64_of(s, db_bind(s, S_REQUEST_KEPT, "t", q->host), &kept);
 	if (r >= 0 && (open >= STORE_PENDING_MAX || kept >= STORE_KEPT_MAX))
 		return -EDQUOT;
+	if (r >= 0)
+		r = grow(s, q->host, strlen(q->envelope));
 	if (r >= 0)
 		r = db_run(s, db_bind(s, S_COUNT_UP, ""));
 	if (r >= 0)
@@ -270,6 +283,8 @@ static int receipt_add(struct store *s, const struct stored_receipt *t)
 	r = db_u64_of(s, db_bind(s, S_RECEIPT_COUNT, "i", no), &n);
 	if (r >= 0 && n >= STORE_RECEIPTS_MAX)
 		return -EDQUOT;
+	if (r >= 0)
+		r = grow(s, t->host, strlen(t->envelope));
 	if (r >= 0)
 		r = db_run(s, db_bind(s, S_RECEIPT_ADD, "ittti", no, t->host, t->name, t->envelope, t->received));
 	if (r >= 0)

@@ -348,6 +348,8 @@ int store_prune(struct store *s, uint64_t oldest, uint64_t now)
 	if (r < 0)
 		return r;
 	r = db_run(s, db_bind(s, S_REQUEST_PRUNE, "i", oldest));
+	if (r > 0)
+		r = db_run(s, db_bind(s, S_HOST_WEIGH, ""));
 	if (r >= 0)
 		r = db_run(s, db_bind(s, S_VIEWER_PRUNE, "i", now));
 	if (r >= 0)

@@ -11,6 +11,7 @@
 
 #define STORE_PENDING_MAX 2000      /* pending requests of one host */
 #define STORE_KEPT_MAX 20000        /* all of its requests that are kept */
+#define STORE_BYTES_MAX (UINT64_C(256) << 20) /* of its requests and receipts that are kept */
 #define STORE_ITEMS_MAX 16          /* decisions and revocations of one approver for one request */
 #define STORE_RECEIPTS_MAX 256      /* receipts of one request */
 #define STORE_SESSIONS_MAX 64       /* sessions of one approver; the oldest goes first */
@@ -58,7 +59,7 @@ typedef int (*store_request_fn)(const struct stored_request *r, void *userdata);
 typedef int (*store_name_fn)(const char *name, void *userdata);
 
 /* 1: new; 0: was there with the same envelope (a settled one is pending again); -EEXIST: other bytes under this id;
- * -EDQUOT: STORE_PENDING_MAX or STORE_KEPT_MAX. VIEWERS is NULL-terminated. */
+ * -EDQUOT: STORE_PENDING_MAX, STORE_KEPT_MAX or STORE_BYTES_MAX. VIEWERS is NULL-terminated. */
 int store_request_put(struct store *s, const struct stored_request *r, char *const *viewers, uint64_t now);
 /* 1: settled now; 0: nothing to do. */
 int store_request_settle(struct store *s, const char *host, const char *id, uint64_t now);
@@ -97,7 +98,7 @@ struct stored_receipt {
 	uint64_t received;
 };
 typedef int (*store_receipt_fn)(const struct stored_receipt *r, void *userdata);
-/* 1: new; 0: the same again; -EEXIST: other bytes; -ENOENT: no such request; -EDQUOT: STORE_RECEIPTS_MAX. */
+/* 1: new; 0: the same again; -EEXIST: other bytes; -ENOENT: no such request; -EDQUOT: STORE_RECEIPTS_MAX or STORE_BYTES_MAX. */
 int store_receipt_put(struct store *s, const struct stored_receipt *r);
 int store_receipt_list(struct store *s, const char *host, const char *id, uint64_t after, store_receipt_fn fn,
 	void *userdata);

@@ -1,6 +1,7 @@
 """What the tests of hub and courier share: a hub on loopback, its clients, keys and documents, a courier, a hub that lies."""
 import base64
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import http.server
@@ -62,7 +63,8 @@ class Process:
             argv = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *argv]
 
         def place():
-            for i, fd in enumerate(fds):
+            # first out of the way of the numbers that they are to have
+            for i, fd in enumerate([fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in fds]):
                 os.dup2(fd, 3 + i, inheritable=True)
 
         with open(self.log, "ab") as out:

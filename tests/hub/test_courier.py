@@ -424,6 +424,22 @@ def test_enroll(hub, tmp_path, keys):
     assert p.returncode == 0 and secret.read_text() != before
 
 
+def test_enroll_says_what_is_left_to_do(hub, tmp_path, keys):
+    c = t.Courier(tmp_path, "http://127.0.0.1:1", None, start=False)
+    url, key = f"http://127.0.0.1:{hub.port}", keys["mallory"].path.with_suffix(".pub")
+    run = lambda: subprocess.run(c.argv("enroll", "--hub", url, "--host", "web1", "--key", key, hub.token("web1")),  # noqa: E731
+                                 capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "Hub=" not in run()
+    c.conf.unlink()
+    said = run()
+    c.conf.write_text(said[said.index("[Courier]"):])
+    c.start()
+    try:
+        t.until(lambda: c.status().get("state") == "reachable")
+    finally:
+        c.close()
+
+
 @pytest.mark.parametrize("args, code, words", [
     (["--host", "web1", "T"], 4, "cannot be reached"),
     (["--hub", "http://hub.example", "--host", "web1", "T"], 2, "in the clear"),

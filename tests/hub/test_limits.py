@@ -138,6 +138,29 @@ def test_kept_requests_of_a_host_are_bounded(hub):
     assert host.put("/v1/host/requests/AAAA-AAAA", t.request("AAAA-AAAA")).status == 429
 
 
+def test_kept_bytes_of_a_host_are_bounded(hub):
+    host, other = hub.enroll("web1"), hub.enroll("web2")
+    host.put("/v1/host/requests/AAAA-AAAA", t.request("AAAA-AAAA"))
+    bytes_ = lambda: dict(db.execute("SELECT name, bytes FROM host").fetchall())  # noqa: E731
+    with sqlite3.connect(hub.state / "hub.db", isolation_level=None) as db:
+        first = bytes_()["web1"]
+        assert first > 500 and bytes_()["web2"] == 0
+        host.put("/v1/host/receipts/r1", t.receipt("AAAA-AAAA", 1))
+        host.put("/v1/host/receipts/r1", t.receipt("AAAA-AAAA", 1))
+        both = bytes_()["web1"]
+        assert first + 100 < both < first + 1000
+        db.execute("UPDATE host SET bytes = ? WHERE name = 'web1'", (256 << 20,))
+        assert host.put("/v1/host/requests/BBBB-BBBB", t.request("BBBB-BBBB")).status == 429
+        assert host.put("/v1/host/receipts/r2", t.receipt("AAAA-AAAA", 2)).status == 429
+        assert host.put("/v1/host/requests/AAAA-AAAA", t.request("AAAA-AAAA")).status in (200, 409)
+        assert other.put("/v1/host/requests/BBBB-BBBB", t.request("BBBB-BBBB", host="web2")).status == 201
+        # what went for its age makes room
+        db.execute("INSERT INTO request(host, id, envelope, digest, received, until, n) VALUES('web1', 'X', '', '', 1, 1, 1)")
+        hub.restart()
+        t.until(lambda: bytes_()["web1"] == both)
+    assert host.put("/v1/host/requests/BBBB-BBBB", t.request("BBBB-BBBB")).status == 201
+
+
 def test_half_open_connections_are_bounded(hub):
     """1000 that say half a line: their address is held to its share, everybody else is served."""
     held = []
