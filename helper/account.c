@@ -354,7 +354,8 @@ static void ask_people(struct client *c, const struct rule *rule)
 	int e;
 
 	for (r = c->jitd->requests; r; r = r->next)
-		if (r->state == STATE_PENDING && call_same(r->call, c->call, r->terms.scope, r->terms.join_user)) {
+		if (r->state == STATE_PENDING && !strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) &&
+		    call_same(r->call, c->call, r->terms.scope, r->terms.join_user)) {
 			wait_for(c, r, true);
 			return;
 		}
@@ -386,13 +387,13 @@ static void want_people(struct client *c, const struct rule *rule)
 	if (wait_name(c, c->call->loginuid, &c->call->login_user, NULL) ||
 	    wait_name(c, c->call->session_uid, &c->call->session_user, NULL))
 		return;
-	r = lives_match(c, false);
+	r = lives_match(c, rule, false);
 	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->call->sha256[0] && !c->no_binary) {
 		waits(c, worker_file(c->jitd->worker, c->call->binary, on_file, c));
 		return;
 	}
 	if (!r)
-		r = lives_match(c, true);
+		r = lives_match(c, rule, true);
 	if (ledger_broken(c->jitd->ledger, &w)) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false,
 			"the ledger of this host is broken (%s); nothing is granted until it is mended (jitctl audit verify)", w.text);

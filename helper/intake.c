@@ -54,9 +54,9 @@ __attribute__((format(printf, 2, 3))) static int refused(struct statement *s, co
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	record_refusal(s->jitd, "inbox", r ? r->id : NULL, s->name, "%s%s%s", principal ? principal : "", principal ? ": " : "",
-		text ? text : "refused");
-	if (r)
+	/* Told once a minute as it is recorded once a minute: a flood of junk must not keep ssh-keygen busy with signing. */
+	if (record_refusal(s->jitd, "inbox", r ? r->id : NULL, s->name, "%s%s%s", principal ? principal : "",
+		    principal ? ": " : "", text ? text : "refused") && r)
 		receipt(r, "refused", principal, "%s", text ? text : "refused");
 	return -EACCES;
 }

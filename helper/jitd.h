@@ -156,8 +156,8 @@ void terms_done(struct terms *t);
 /* Appends to the ledger and to the journal.  FIELDS is taken.  0 or -errno with words; nothing may follow from a failure
  * but a refusal, unless the event only closes privilege. */
 int record(struct jitd *j, enum jit_event event, const char *id, struct json_object *fields, struct why *w);
-/* A refusal: recorded at once, then at most once a minute per (where, reason) with a count. */
-void record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
+/* A refusal: recorded at once, then at most once a minute per (where, reason) with a count.  True: recorded now. */
+bool record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 void record_flush(struct jitd *j, bool all);
 /* A signed receipt for the approvers. */
@@ -173,8 +173,10 @@ int lives_vote(struct request *r, struct decision_taken *d, struct json_object *
 void lives_evaluate(struct request *r);
 /* CLIENT (whose call matches) is to be let go under the grant R: recorded, timer and scope confirmed, then the verdict. */
 void lives_use(struct request *r, struct client *c);
-/* The grant that C may use now, or NULL.  DIGEST: the call's digest is known, so command grants can be compared. */
-struct request *lives_match(struct client *c, bool digest);
+/* The grant that C may use now, or NULL.  RULE decides the call: a grant serves only calls that its own rule decides, so that a wide
+ * scope under a mild rule opens nothing that a stricter rule keeps.  DIGEST: the call's digest is known, so command grants
+ * can be compared. */
+struct request *lives_match(struct client *c, const struct rule *rule, bool digest);
 void lives_withdraw(struct request *r, const char *by);
 void lives_revoke(struct request *r, const char *by, const char *text);
 /* The deadline has come, or a note says that jit-expire acted: everything of the grant is ended. */

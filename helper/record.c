@@ -114,7 +114,7 @@ void record_flush(struct jitd *j, bool all)
 	}
 }
 
-void record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
+bool record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
 {
 	CLEAN(free_p) char *reason = NULL;
 	struct refusal *f;
@@ -126,14 +126,14 @@ void record_refusal(struct jitd *j, const char *where, const char *id, const cha
 		reason = NULL;
 	va_end(ap);
 	if (!reason)
-		return;
+		return false;
 	for (f = j->refusals; f; f = f->next, n++)
 		if (!strcmp(f->where, where) && !strcmp(f->reason, reason) && (!id || !f->id || !strcmp(f->id, id)))
 			break;
 	if (!f && n < REFUSALS_MAX) {
 		f = calloc(1, sizeof(*f));
 		if (!f)
-			return;
+			return false;
 		f->where = strdup(where);
 		f->reason = STEAL_PTR(reason);
 		f->id = id ? strdup(id) : NULL;
@@ -142,10 +142,12 @@ void record_refusal(struct jitd *j, const char *where, const char *id, const cha
 		j->refusals = f;
 	}
 	if (!f || !f->where)
-		return;
+		return false;
 	f->count++;
-	if (f->quiet_until <= clock_boot())
-		refusal_write(j, f);
+	if (f->quiet_until > clock_boot())
+		return false;
+	refusal_write(j, f);
+	return true;
 }
 
 /* ---- receipts ---- */

@@ -122,7 +122,7 @@ static struct use *use_of(struct request *r, pid_t pid, uint64_t start)
 	return NULL;
 }
 
-struct request *lives_match(struct client *c, bool digest)
+struct request *lives_match(struct client *c, const struct rule *rule, bool digest)
 {
 	uint64_t now = clock_boot();
 
@@ -136,7 +136,7 @@ struct request *lives_match(struct client *c, bool digest)
 		/* The same process asks again, because jitd was away when it was to be let go. */
 		if (c->process.pid && use_of(r, c->process.pid, c->process.start))
 			return r;
-		if (command && !digest)
+		if ((command && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
 			continue;
 		if (r->state == STATE_RUNNING && r->terms.scope != SCOPE_SERVICE)
 			continue;

@@ -27,6 +27,15 @@ For=5s
 ClaimBy=4s
 AtEnd=warn no, terminate 1s
 
+[Rule wide]
+Service=sudo
+User=alice
+Command=/usr/bin/touch /run/wide*
+Decision=approve
+Need=1 of sre
+Scope=service
+For=30s
+
 [Rule root-only]
 Service=sudo
 User=alice
@@ -394,6 +403,23 @@ def test_no_configuration_at_all(desk):
         assert host.run("sudo", "id", "-u").stdout == "0\n"
     finally:
         host.run("sh", "-c", "rm -r /etc/jit && mv /etc/jit.away /etc/jit && systemctl restart jitd")
+
+
+def test_a_wide_grant_opens_nothing_of_another_rule(desk):
+    """Scope=service serves what its own rule decides, no more; and only in the session that asked."""
+    term, document = desk.ask("touch /run/wide1")
+    desk.answer(document)
+    term.expect("status=0")
+    term.expect(term.prompt)
+    term.sendline("sudo touch /run/wide2; echo status=$?")
+    term.expect(r"status=\$")
+    term.expect("status=0")  # nobody was asked
+    term.sendline("sudo touch /run/other")
+    term.expect("asking 1 of sre")
+    term.sendintr()
+    elsewhere, again = desk.ask("touch /run/wide3")  # another login of the same person
+    assert json.loads(again)["id"] != json.loads(document)["id"]
+    elsewhere.sendintr()
 
 
 def test_two_requests_at_once(desk):
