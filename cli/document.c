@@ -212,7 +212,7 @@ static void view_terms(struct json_object *doc)
 	static const char *const meaning[] = {
 		[SCOPE_COMMAND] = "this command, in this directory, once",
 		[SCOPE_SESSION] = "everything in one session",
-		[SCOPE_SERVICE] = "this service and account until the end",
+		[SCOPE_SERVICE] = "all that this rule covers, for this service and account, until the end",
 	};
 	CLEAN(free_p) char *rule = document_text(doc, "rule", 64);
 	const char *text = json_str(doc, "scope");
