@@ -224,6 +224,13 @@ void collector_kick(struct collector *k)
 	sd_event_source_set_enabled(k->work, SD_EVENT_ONESHOT);
 }
 
+void collector_again(struct collector *k)
+{
+	backoff_success(&k->backoff);
+	k->resting = 0;
+	collector_kick(k);
+}
+
 int collector_new(struct courier *c, struct collector **ret)
 {
 	struct collector *k = calloc(1, sizeof(*k));

@@ -27,6 +27,7 @@ struct courier {
 	struct courier_conf conf;
 	bool configured;
 	char *secret;
+	sd_event_source *secret_watch;
 	struct web *web;
 	struct state state;
 	struct status status;
@@ -59,12 +60,14 @@ struct sender *sender_free(struct sender *s);
 size_t sender_pending(const struct sender *s);
 void sender_reconnect(struct sender *s); /* the hub was away: what it has is not sure any more */
 void sender_kick(struct sender *s);
+void sender_again(struct sender *s); /* at once, whatever failed before */
 const char *sender_complaint(const struct sender *s); /* of a request that the hub will not take; NULL */
 
 /* collector.c: hub to inbox */
 int collector_new(struct courier *c, struct collector **ret);
 struct collector *collector_free(struct collector *k);
 void collector_kick(struct collector *k);
+void collector_again(struct collector *k);
 
 /* enroll.c: `jit-courier enroll …`: an exit code */
 int enroll_command(const struct courier_paths *paths, int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <systemd/sd-daemon.h>
 #include "courier/courier.h"
 #include "courier/secret.h"
@@ -119,13 +120,26 @@ bool courier_ready(struct courier *c)
 	return c->configured && (c->secret || load_secret(c));
 }
 
+static void start_anew(struct courier *c)
+{
+	drop_secret(c);
+	sender_reconnect(c->sender);
+	sender_again(c->sender);
+	collector_again(c->collector);
+}
+
 void courier_reload(struct courier *c)
 {
 	c->configured = false;
-	drop_secret(c);
-	sender_reconnect(c->sender);
-	sender_kick(c->sender);
-	collector_kick(c->collector);
+	start_anew(c);
+}
+
+/* `jit-courier enroll` wrote a secret into its usual place. */
+static int on_secret(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+	if (event->len && !strcmp(event->name, SECRET_FILE))
+		start_anew(userdata);
+	return 0;
 }
 
 static int on_hup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
@@ -171,6 +185,10 @@ static int courier_start(struct courier *c)
 		r = collector_new(c, &c->collector);
 	if (r >= 0)
 		r = sender_new(c, &c->sender);
+	/* Without it a new secret is only found later. */
+	if (r >= 0 && sd_event_add_inotify(c->event, &c->secret_watch, c->paths.statedir, IN_MOVED_TO | IN_ONLYDIR,
+			      on_secret, c) < 0)
+		log_warning("%s cannot be watched", c->paths.statedir);
 	if (r < 0)
 		log_error("cannot start: %s", strerror(-r));
 	return r;
@@ -178,6 +196,7 @@ static int courier_start(struct courier *c)
 
 static void courier_stop(struct courier *c)
 {
+	sd_event_source_disable_unref(c->secret_watch);
 	c->sender = sender_free(c->sender);
 	c->collector = collector_free(c->collector);
 	c->web = web_free(c->web);

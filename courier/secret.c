@@ -19,7 +19,7 @@ static char *secret_path(const struct courier_conf *conf, const char *statedir)
 
 	if (conf->secret_file)
 		return strdup(conf->secret_file);
-	return asprintf(&path, "%s/secret", statedir) < 0 ? NULL : path;
+	return asprintf(&path, "%s/" SECRET_FILE, statedir) < 0 ? NULL : path;
 }
 
 static bool secret_valid(const char *s)

@@ -332,6 +332,12 @@ void sender_kick(struct sender *s)
 	sd_event_source_set_enabled(s->work, SD_EVENT_ONESHOT);
 }
 
+void sender_again(struct sender *s)
+{
+	backoff_success(&s->backoff);
+	sender_kick(s);
+}
+
 void sender_reconnect(struct sender *s)
 {
 	set_done(&s->confirmed);

@@ -440,6 +440,25 @@ def test_enroll_says_what_is_left_to_do(hub, tmp_path, keys):
         c.close()
 
 
+def test_enrollment_is_taken_by_a_running_courier_at_once(hub, tmp_path, keys):
+    url, key = f"http://127.0.0.1:{hub.port}", keys["mallory"].path.with_suffix(".pub")
+    c = t.Courier(tmp_path, url, None)
+    try:
+        t.until(lambda: c.status().get("state") == "unconfigured")
+        for _ in range(2):
+            begun = time.monotonic()
+            subprocess.run(c.argv("enroll", "--host", "web1", "--key", key, hub.token("web1")), capture_output=True, check=True)
+            t.until(lambda: c.status()["state"] == "reachable")
+            assert time.monotonic() - begun < 10
+            # the host is removed: its courier is turned away until it is enrolled again
+            hub.command("remove", "web1")
+            c.request("AAAA-AAAA")
+            t.until(lambda: c.status()["state"] == "refused")
+            c.settle("AAAA-AAAA")
+    finally:
+        c.close()
+
+
 @pytest.mark.parametrize("args, code, words", [
     (["--host", "web1", "T"], 4, "cannot be reached"),
     (["--hub", "http://hub.example", "--host", "web1", "T"], 2, "in the clear"),

@@ -131,6 +131,7 @@ def test_what_systemd_passes_must_be_a_listening_stream(tmp_path):
     assert code == 1 and "no listening stream socket" in text
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the versions that must be refused
 def test_tls(tmp_path, keys):
     crt, key, _ = t.certificate(tmp_path)
     h = t.Hub(tmp_path, t.signer_line("bob", keys["bob"]), conf=f"Certificate={crt}\nPrivateKey={key}\n")
