@@ -378,6 +378,19 @@ static void ask_people(struct client *c, const struct rule *rule)
 	wait_for(c, r, false);
 }
 
+/* The same call asks again after jitd was away: what it waited for may have been settled meanwhile, and is not asked
+ * anew.  The id is a claim; nothing but a refusal follows from it. */
+static bool settled_meanwhile(struct client *c)
+{
+	const struct request *r = c->waited[0] ? request_find(c->jitd, c->waited) : NULL;
+
+	if (!r || request_live(r) || !call_same(r->call, c->call, SCOPE_SERVICE, r->terms.join_user))
+		return false;
+	client_verdict(c, r->state == STATE_WITHDRAWN ? GATE_CANCELLED : r->state == STATE_EXPIRED ? GATE_TIMED_OUT : GATE_DENIED,
+		r, NULL, false, "%s: %s", r->id, r->outcome ? r->outcome : state_string(r->state));
+	return true;
+}
+
 /* A rule wants people: a live grant serves, else a pending request is joined, else one is made. */
 static void want_people(struct client *c, const struct rule *rule)
 {
@@ -386,6 +399,8 @@ static void want_people(struct client *c, const struct rule *rule)
 
 	if (wait_name(c, c->call->loginuid, &c->call->login_user, NULL) ||
 	    wait_name(c, c->call->session_uid, &c->call->session_user, NULL))
+		return;
+	if (settled_meanwhile(c))
 		return;
 	r = lives_match(c, rule, false);
 	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->call->sha256[0] && !c->no_binary) {
@@ -452,6 +467,7 @@ void account_judge(struct client *c)
 	if (wait_login_account(c) || wait_name(c, c->call->uid, &c->call->user, &c->call->groups))
 		return;
 	call_facts(c->call, &facts);
+	facts.real_usec = clock_real();
 	policy_decide(c->jitd->policy, &facts, &v);
 	switch (v.decision) {
 	case DECISION_ALLOW:
@@ -477,6 +493,8 @@ void account_begin(struct client *c, const struct gate_in *in)
 			"through");
 		return;
 	}
+	if (gate_get(in, "id") && id_valid(gate_get(in, "id")))
+		strcpy(c->waited, gate_get(in, "id"));
 	r = call_from_message(in, &c->process, &c->call, &w);
 	if (r < 0) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);

@@ -328,7 +328,7 @@ void call_facts(const struct call *c, struct facts *ret)
 		.argv = (const char *const *)c->argv,
 		.argc = c->argc,
 		.cwd = c->cwd,
-		.tty = c->tty,
+		.tty = c->tty ? c->tty : POLICY_NO_TTY,
 		.remote = c->remote,
 		.session = c->session,
 		.marked = c->marked,

@@ -196,6 +196,11 @@ void lives_resume(struct request *r)
 			lives_expire_unused(r);
 			return;
 		}
+		for (const struct decision_taken *d = r->decisions; d; d = d->next)
+			if (!d->approve) { /* jitd died between the no and its effect */
+				lives_deny(r, d);
+				return;
+			}
 		if (outbox_request(r->id, r->document) < 0)
 			log_warning("%s: cannot be written to the outbox again", r->id);
 		lives_clock(r);

@@ -220,6 +220,7 @@ struct client {
 	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
+	jit_id waited;            /* the request that this call says it waited for; "" */
 	bool busy;                /* over a quota: its first word is answered with that */
 	struct request *request;  /* what it waits for */
 	struct client *next_waiting;

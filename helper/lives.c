@@ -98,7 +98,7 @@ void lives_narrow(struct request *r, uint64_t work_usec, int scope)
 		r->terms.scope = (enum scope)scope;
 }
 
-static void deny(struct request *r, const struct decision_taken *d)
+void lives_deny(struct request *r, const struct decision_taken *d)
 {
 	struct json_object *o = json_object_new_object();
 	CLEAN(free_p) char *text = NULL;
@@ -128,7 +128,7 @@ int lives_vote(struct request *r, struct decision_taken *d, struct json_object *
 	d->next = r->decisions;
 	r->decisions = d;
 	if (!d->approve) {
-		deny(r, d);
+		lives_deny(r, d);
 		return 0;
 	}
 	lives_narrow(r, work_usec, scope);

@@ -9,6 +9,8 @@ void lives_settle_waiting(struct request *r, enum gate_result result, const char
 void lives_state(struct request *r, enum state s);
 /* An approver's narrower terms. WORK_USEC 0, SCOPE -1: as asked. */
 void lives_narrow(struct request *r, uint64_t work_usec, int scope);
+/* D, recorded already, says no. */
+void lives_deny(struct request *r, const struct decision_taken *d);
 bool lives_need_met(const struct request *r);
 char *lives_approvers(const struct request *r);
 /* Asks every process of the grant to end, and kills what is left after the grace. */

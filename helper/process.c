@@ -87,7 +87,7 @@ static char *tty_name(unsigned nr)
 	else if (maj == 4)
 		snprintf(name, sizeof(name), "ttyS%u", min - 64);
 	else
-		return NULL;
+		return strdup("unknown"); /* it has one, of another kind */
 	return strdup(name);
 }
 

@@ -63,10 +63,6 @@ static int replay_decided(struct request *r, struct json_object *line)
 	json_u64(line, "for", &work);
 	if (d->approve)
 		lives_narrow(r, work, scope && scope_parse(scope, &narrowed) >= 0 ? (int)narrowed : -1);
-	else if (r->state == STATE_PENDING) {
-		lives_outcome(r, "denied by %s", d->person);
-		r->state = STATE_DENIED;
-	}
 	return 0;
 }
 

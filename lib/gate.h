@@ -23,6 +23,7 @@
  *             [reason]                      JIT_REASON, a claim
  *             interactive=yes|no            is there a terminal on which the module could prompt
  *             [conn]                        sshd: names the connection, "local-addr:port remote-addr:port"
+ *             [id]                          asked again after a lost connection: the request that this call waited for
  *   answer    text                          what the user typed for the last `ask`; absent: nothing could be asked
  *   leave     cause=interrupt|hangup|terminated|client-gone
  *   open      service user                  PAM_USER of the session: the real target

@@ -28,6 +28,8 @@ struct talk {
 	jit_id id;          /* as soon as jitd has named it */
 	char last[JIT_LINE_MAX]; /* the last progress, so that a repetition is not shown */
 	struct gate_in fields;
+	unsigned first_fields;     /* of the opening message; 0: nothing may be added */
+	bool id_added;
 	size_t first_len, in_most; /* how much of the buffers was ever used */
 	char first[GATE_MAX];      /* the opening message, kept to be sent again */
 	char in[GATE_MAX + 1];
@@ -145,6 +147,22 @@ static void retry(struct talk *t, int err)
 	t->retry_delay = t->retry_delay * 2 < JIT_RETRY_MOST ? t->retry_delay * 2 : JIT_RETRY_MOST;
 }
 
+/* After a lost connection jitd is told which request this call waited for: it may have been settled meanwhile. */
+static void add_id(struct talk *t)
+{
+	struct gate_out o = { .buf = t->first, .size = sizeof(t->first), .len = t->first_len, .fields = t->first_fields };
+	ssize_t len;
+
+	if (!t->id[0] || !t->first_fields || t->id_added)
+		return;
+	gate_put(&o, "id", t->id);
+	len = gate_finish(&o);
+	if (len < 0)
+		return;
+	t->first_len = (size_t)len;
+	t->id_added = true;
+}
+
 static void try_connect(struct talk *t)
 {
 	int r = dial();
@@ -153,6 +171,7 @@ static void try_connect(struct talk *t)
 		t->fd = r;
 		t->connected = true;
 		t->word_by = clock_mono() + JIT_FIRST_WAIT;
+		add_id(t);
 		r = transmit(t, t->first, t->first_len);
 	}
 	if (r < 0)
@@ -399,6 +418,7 @@ static ssize_t compose_account(struct talk *t)
 	if (reason)
 		gate_put_bytes(&o, "reason", reason, strnlen(reason, JIT_LINE_MAX));
 	gate_put(&o, "interactive", t->j->prompt ? "yes" : "no");
+	t->first_fields = o.fields;
 	return gate_finish(&o);
 }
 

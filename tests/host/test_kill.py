@@ -11,13 +11,23 @@ import jithost
 from answers import Desk
 
 RULES = """\
+[Rule many]
+Service=sudo
+User=alice
+Command=/usr/bin/touch /run/many*
+Decision=approve
+Need=1 of sre
+Scope=service
+For=20s
+AtEnd=warn no, terminate 1s
+
 [Rule one]
 Service=sudo
 User=alice
 Decision=approve
 Need=1 of sre
-For=12s
-AtEnd=warn 4s, terminate 1s
+For=8s
+AtEnd=warn 3s, terminate 1s
 """
 
 
@@ -109,3 +119,82 @@ def test_killed_at(desk, event, when):
     term.sendline("sudo true")
     term.expect(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
     assert term.match.group(0) != rid
+
+
+def asked_now(desk):
+    """(terminal, document): a request of alice's, pending."""
+    desk.clear()
+    return desk.ask("touch /run/many1")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_denied(desk, when):
+    """The no stands, whether or not its record was written before the kill."""
+    term, document = asked_now(desk)
+    rid = json.loads(document)["id"]
+    old = order(desk, "denied", when)
+    desk.answer(document, verdict="deny")
+    killed(desk, old)
+    term.expect(r"status=(\d+)", timeout=40)
+    assert term.match.group(1) == "1"
+    assert not desk.events(rid, "granted")
+    wait_state(desk, rid, ("denied",))
+    desk.host.run("jitctl", "audit", "verify")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_withdrawn(desk, when):
+    term, document = asked_now(desk)
+    rid = json.loads(document)["id"]
+    old = order(desk, "withdrawn", when)
+    desk.host.run("jitctl", "cancel", rid, check=False)
+    killed(desk, old)
+    if when == "before":  # nothing was said: it can be said again
+        assert desk.state(rid) == "pending"
+        desk.host.run("jitctl", "cancel", rid)
+    wait_state(desk, rid, ("withdrawn",))
+    desk.answer(document)
+    assert not desk.events(rid, "granted")
+    term.sendintr()
+    desk.host.run("jitctl", "audit", "verify")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_used(desk, when):
+    """The second use of a service grant: it goes on by itself, and asks nobody."""
+    term, document = asked_now(desk)
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    term.expect("status=0")
+    term.expect(term.prompt)
+    desk.host.run("rm", "-f", "/run/many2")
+    old = order(desk, "used", when)
+    term.sendline("sudo touch /run/many2; echo status=$?")
+    killed(desk, old)
+    term.expect(r"status=(\d+)\r", timeout=40)
+    assert term.match.group(1) == "0"
+    desk.host.run("test", "-e", "/run/many2")
+    assert len(desk.events(rid, "opened")) == 1 and len(desk.events(rid, "used")) == 1
+    desk.host.run("jitctl", "audit", "verify")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_revoked(desk, when):
+    """After the record the grant is gone, whatever jitd had done of it; before, nothing was said."""
+    term, document = asked_now(desk)
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    term.expect("status=0")
+    old = order(desk, "revoked", when)
+    desk.host.run("jitctl", "revoke", rid, check=False)
+    killed(desk, old)
+    if when == "before":
+        assert desk.state(rid) == "running"
+        desk.host.run("jitctl", "revoke", rid)
+    wait_state(desk, rid, ("ended",))
+    assert len(desk.events(rid, "revoked")) == 1
+    term.expect(term.prompt)
+    term.sendline("sudo touch /run/many3")
+    term.expect(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}")
+    assert term.match.group(0) != rid
+    desk.host.run("jitctl", "audit", "verify")
