@@ -323,6 +323,7 @@ def test_full_inbox_loses_nothing(hub, tmp_path, keys):
     inbox.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8", "none", inbox], check=False).returncode:
         pytest.skip("no mount here")
+    c = None
     try:
         hub.enroll("web1")
         bob = hub.approver("bob", keys["bob"])
@@ -342,8 +343,9 @@ def test_full_inbox_loses_nothing(hub, tmp_path, keys):
             return len(got) == 16
         t.until(take, 120)
         assert got == {f"decision-{n + 1}.json": f"{n:02}" for n in range(16)}
-        c.close()
     finally:
+        if c:
+            c.close()
         subprocess.run(["umount", inbox], check=True)
 
 
@@ -352,6 +354,7 @@ def test_full_state_directory_moves_no_cursor(hub, tmp_path, keys):
     state.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=32", "none", state], check=False).returncode:
         pytest.skip("no mount here")
+    c = None
     try:
         hub.enroll("web1")
         bob = hub.approver("bob", keys["bob"])
@@ -369,8 +372,9 @@ def test_full_state_directory_moves_no_cursor(hub, tmp_path, keys):
         assert c.files() == [] and list(c.inbox.glob(".*")) == []
         ballast.unlink()
         t.until(lambda: c.files() == ["decision-1.json"], 60)
-        c.close()
     finally:
+        if c:
+            c.close()
         subprocess.run(["umount", state], check=True)
 
 
