@@ -311,7 +311,7 @@ bool call_same(const struct call *a, const struct call *b, enum scope scope, boo
 		if (!a->session && !same(a->tty, b->tty))
 			return false;
 	}
-	if (scope != SCOPE_COMMAND)
+	if (scope == SCOPE_SERVICE)
 		return a->target != NULL; /* two unknown targets are not the same target */
 	return a->line_len == b->line_len && !memcmp(a->line, b->line, a->line_len) && same(a->binary, b->binary) &&
 		!strcmp(a->sha256, b->sha256) && same(a->cwd, b->cwd) && same(a->command, b->command);

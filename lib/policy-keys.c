@@ -47,9 +47,7 @@ static int replace_string(char **field, const char *value)
 
 /* Lists.  Words are judged before any is added. */
 
-typedef int (*word_check)(const char *word, struct why *w);
-
-static int add_checked(char ***field, const char *value, word_check check, struct why *w)
+int add_checked(char ***field, const char *value, word_check check, struct why *w)
 {
 	char **words = NULL;
 	int r = conf_list_split(&words, value);
@@ -64,14 +62,14 @@ static int add_checked(char ***field, const char *value, word_check check, struc
 	return r;
 }
 
-static bool show_list(FILE *out, const char *between, char *const *list)
+bool show_list(FILE *out, const char *between, char *const *list)
 {
 	for (size_t i = 0; list && list[i]; i++)
 		fprintf(out, "%s%s", i ? between : "", list[i]);
 	return list && list[0];
 }
 
-static bool show_words(FILE *out, const void *object, const void *field)
+bool show_words(FILE *out, const void *object, const void *field)
 {
 	return show_list(out, " ", *(char *const *const *)field);
 }

@@ -8,7 +8,7 @@
 enum policy_section { IN_HOST = 1, IN_DEFAULT = 2, IN_RULE = 4 };
 
 enum policy_key {
-#define HOST(key, field, type, fallback, text) KEY_##key,
+#define HOST(key, field, type, fallback, text) HOST_##key, /* [Host] and [Rule] may have keys of one name */
 #define MATCH(key, field, type, text) KEY_##key,
 #define RULE(key, field, type, fallback, text) KEY_##key,
 #define TERM(key, field, type, fallback, text) KEY_##key,
@@ -38,7 +38,17 @@ extern const struct key_info policy_key_table[KEY_COUNT];
 int policy_key_find(const char *name, unsigned section); /* enum policy_key or -ENOENT */
 void *policy_key_field(enum policy_key key, void *object);
 
+/* Types of lists: of policy-keys.c, and made of these, of policy-where.c. */
+typedef int (*word_check)(const char *word, struct why *w);
+/* Adds the words of VALUE to *FIELD when CHECK takes them all. */
+int add_checked(char ***field, const char *value, word_check check, struct why *w);
+bool show_list(FILE *out, const char *between, char *const *list);
+bool show_words(FILE *out, const void *object, const void *field);
+extern const struct value_type type_labels, type_folders, type_terminals, type_networks, type_patterns, type_hours;
+
 void rule_done(struct rule *r);
+/* What the matchers need of the lists' texts, once they are complete.  0, -ENOMEM, -EINVAL with words. */
+int rule_compile(struct rule *r, struct zone **zones, struct why *w);
 /* The next word of a command pattern at *AT, which moves behind it; NULL at the end.  A backslash takes the character
  * behind it along, so "\ " is part of the word. */
 const char *command_word(const char **at, size_t *len);

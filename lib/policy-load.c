@@ -187,11 +187,14 @@ static void check_lists(struct loader *l, const struct draft *d)
 	}
 }
 
-static void check_rule(struct loader *l, const struct draft *d, const struct rule *r)
+static void check_rule(struct loader *l, const struct draft *d, struct rule *r)
 {
+	struct why w = { "" };
 	bool decided = d->said & bit(KEY_Decision), need = d->said & bit(KEY_Need);
 
 	check_lists(l, d);
+	if (rule_compile(r, &l->policy->zones, &w) < 0)
+		out_of_memory(l); /* each value was judged when it was read */
 	check_need(l, d, &r->need);
 	check_spans(l, d, r);
 	if (!decided)
@@ -212,10 +215,10 @@ static void check_fallback(struct loader *l)
 
 	check_need(l, d, &r->need);
 	check_spans(l, d, r);
-	if ((l->host.bad & bit(KEY_Default)) || l->policy->default_decision != DECISION_APPROVE)
+	if ((l->host.bad & bit(HOST_Default)) || l->policy->default_decision != DECISION_APPROVE)
 		return;
 	if (!(d->said & bit(KEY_Need)))
-		MISTAKE(l, d->at.file ? d->at : place_of(&l->host, KEY_Default),
+		MISTAKE(l, d->at.file ? d->at : place_of(&l->host, HOST_Default),
 			"Default=approve asks whom? add Need= to [Default] in jitd.conf, like Need=1 of sre, or say Default=deny in"
 			" [Host]");
 }
@@ -418,7 +421,7 @@ static void fill_in_host(struct loader *l)
 {
 	char name[HOST_NAME_MAX + 1] = "";
 
-	if (l->host.said & bit(KEY_Host))
+	if (l->host.said & bit(HOST_Host))
 		return;
 	if (gethostname(name, sizeof(name) - 1) < 0 || !name_valid(name))
 		MISTAKE(l, l->host.at, "the kernel's host name '%s' cannot be used: say Host= in [Host] of jitd.conf", name);
@@ -448,8 +451,8 @@ static void finish_host(struct loader *l)
 	fill_in_host(l);
 	name_fallback(l);
 	check_fallback(l);
-	if (!(l->host.bad & (bit(KEY_MaxPending) | bit(KEY_MaxPendingPerUser))) && p->max_pending_user > p->max_pending)
-		MISTAKE(l, place_of(&l->host, KEY_MaxPendingPerUser), "MaxPendingPerUser= is more than MaxPending=");
+	if (!(l->host.bad & (bit(HOST_MaxPending) | bit(HOST_MaxPendingPerUser))) && p->max_pending_user > p->max_pending)
+		MISTAKE(l, place_of(&l->host, HOST_MaxPendingPerUser), "MaxPendingPerUser= is more than MaxPending=");
 }
 
 static int take_digest(struct loader *l, const char *text, size_t len)

@@ -12,6 +12,9 @@
 #include "lib/people.h"
 
 struct json_object;
+struct cidr;
+struct hours;
+struct zone;
 enum decision { DECISION_DENY, DECISION_ALLOW, DECISION_APPROVE };
 enum scope { SCOPE_COMMAND, SCOPE_SESSION, SCOPE_SERVICE };
 enum at_end { AT_END_TERMINATE, AT_END_DRAIN };
@@ -28,6 +31,10 @@ struct rule {
 	 * negated entry does and some other entry does, or there is no other. */
 	char **service, **user, **target; /* user: names and %group; the others: names */
 	char **command;                   /* alternatives, each a line of words (see policy_command_match) */
+	char **cwd, **tty, **host;        /* patterns */
+	char **remote, **label, **hours;  /* networks; labels; hours of the week */
+	struct cidr *network;             /* of each of REMOTE */
+	struct hours *hour;               /* of each of HOURS */
 	/* what follows */
 	enum decision decision;
 	char *message; /* for deny */
@@ -51,6 +58,8 @@ struct policy {
 	struct rule fallback;           /* the terms when Default=approve decides: Need= etc. of section [Default] */
 	uint64_t hold_usec;             /* Hold= */
 	char *host;                     /* Host=: how this host is called in requests; default: the kernel's host name */
+	char **labels;                  /* Label=: what rules call this kind of host */
+	struct zone *zones;             /* those that rules name */
 	char **origins;                 /* Origin=: exact web origins of passkey decisions */
 	char **sshd_exe;                /* SshdExecutable=: whose PAM_USER is believed */
 	char **secure_path;             /* SecurePath=: where `jitctl request` looks a command up */
@@ -78,6 +87,8 @@ bool policy_key_doc(size_t i, struct policy_key_doc *ret);
 /* The effective configuration as INI text with origins as comments; for `jitctl config show`.  NULL: out of memory. */
 char *policy_show(const struct policy *p);
 
+#define POLICY_NO_TTY "none"
+
 /* What is known about a call.  NULL or "unknown" strings are unknown; an unknown fact matches no `allow`. */
 struct facts {
 	const char *service;
@@ -89,7 +100,13 @@ struct facts {
 	const char *binary;
 	const char *const *argv; /* argv[0] is the command as typed (su's is its own command line); NULL-terminated */
 	size_t argc;
-	const char *cwd, *tty, *remote, *session;
+	const char *cwd;     /* resolved, else as good as unknown */
+	const char *tty;     /* "pts/0"; POLICY_NO_TTY */
+	const char *remote;  /* an address; anything else is as good as unknown */
+	const char *session;
+	const char *host;    /* NULL: the policy's own */
+	char *const *labels; /* NULL: the policy's own */
+	uint64_t real_usec;  /* since 1970; 0: unknown */
 	bool marked; /* something about the call is odd (sudo -R -D -g -E VAR=, cut, disagreement): matches no allow */
 };
 

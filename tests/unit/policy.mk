@@ -1,7 +1,7 @@
 # Configuration, people, rules, needs, command lines.
 if CMOCKA
 policy_tests = tests/unit/test-conf tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
-	tests/unit/test-policy-load tests/unit/test-sudoargs
+	tests/unit/test-policy-load tests/unit/test-sudoargs tests/unit/test-hours
 check_PROGRAMS += $(policy_tests)
 TESTS += $(policy_tests)
 endif
@@ -22,3 +22,5 @@ tests_unit_test_policy_load_CPPFLAGS = $(AM_CPPFLAGS) -DCONF_SOURCES='"$(abs_top
 tests_unit_test_policy_load_LDADD = $(policy_libs)
 tests_unit_test_sudoargs_SOURCES = tests/unit/test-sudoargs.c $(policy_site)
 tests_unit_test_sudoargs_LDADD = $(policy_libs)
+tests_unit_test_hours_SOURCES = tests/unit/test-hours.c $(policy_site)
+tests_unit_test_hours_LDADD = $(policy_libs)

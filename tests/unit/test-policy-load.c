@@ -61,13 +61,13 @@ static const struct {
 		"rules.d/r.conf:1: [Host] belongs into jitd.conf\nrules.d/r.conf:3: [Default] belongs into jitd.conf\n" },
 	{ "[Host x]\nDefault=deny\n[Host]\nDefault=deny\n", "", "jitd.conf:1: [Host x]: there is only one, write [Host]\n" },
 	{ DENY "Need=1 of sre\n", "",
-		"jitd.conf:3: unknown key 'Need' in [Host]; known: Host Default Hold Origin SshdExecutable SecurePath"
+		"jitd.conf:3: unknown key 'Need' in [Host]; known: Host Label Default Hold Origin SshdExecutable SecurePath"
 		" MaxPendingPerUser MaxPending\n" },
 	{ DENY "[Default]\nUser=x\n", "",
 		"jitd.conf:4: unknown key 'User' in [Default]; known: Need Scope For AtMost AnswerBy ClaimBy Reason AtEnd"
 		" Unmapped Join\n" },
 	{ DENY, ASK "comand=/bin/x\n",
-		"rules.d/r.conf:4: unknown key 'comand' in [Rule]; known: Service User Target Command Decision Message Need"
+		"rules.d/r.conf:4: unknown key 'comand' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours Decision Message Need"
 		" Scope For AtMost AnswerBy ClaimBy Reason AtEnd Unmapped Join\n" },
 
 	/* Rules. */
@@ -197,14 +197,39 @@ static const struct {
 	{ "[Default]\nNeed=1 of sre\nFor=8h\n", "",
 		"jitd.conf:3: For= is longer than AtMost= (4h, when not said): lower it, or raise AtMost=\n" },
 
+	/* Where and when. */
+	{ "[Host]\nDefault=deny\nLabel=prod !x\n", "[Rule a]\nDecision=deny\nCwd=srv\nCwd=/srv/\nCwd=/a/../b\nTty=/dev/pts/0\nTty=!\n"
+		"Remote=10.0.0.1/8\nRemote=a.example\nHost=!\nLabel=%x\nHours=Mon\nHours=Mon Mars/Olympus\nHours=Mon UTC |\n"
+		"Hours=\nHours=8-20 UTC\nHours=| Mon UTC\n",
+		"jitd.conf:3: Label=: '!x' is not a label: write it like prod or dmz-2\n"
+		"rules.d/r.conf:3: Cwd=: 'srv' is not an absolute path (a '!' in front negates it)\n"
+		"rules.d/r.conf:4: Cwd=: '/srv/' is never a folder's path: write it without '//', '.', '..' and '/' at the end\n"
+		"rules.d/r.conf:5: Cwd=: '/a/../b' is never a folder's path: write it without '//', '.', '..' and '/' at the end\n"
+		"rules.d/r.conf:6: Tty=: '/dev/pts/0' is not a terminal: write it like pts/*, tty1 or none\n"
+		"rules.d/r.conf:7: Tty=: '!' is not a terminal: write it like pts/*, tty1 or none\n"
+		"rules.d/r.conf:8: Remote=: '10.0.0.1/8' has bits behind its prefix: is the address or the length meant?\n"
+		"rules.d/r.conf:9: Remote=: 'a.example' is no network: write it like 10.0.0.0/8 or 2001:db8::/32 (a '!' in front"
+		" negates it)\n"
+		"rules.d/r.conf:10: Host=: a '!' negates what stands behind it, without a blank between\n"
+		"rules.d/r.conf:11: Label=: '%x' is not a name (a '!' in front negates it)\n"
+		"rules.d/r.conf:12: Hours=: days and times are those of a time zone: write them like"
+		" \"Mon..Fri 08:00-20:00 Europe/Berlin\" or \"Sat..Sun UTC\"\n"
+		"rules.d/r.conf:13: Hours=: there is no time zone 'Mars/Olympus' in /usr/share/zoneinfo (No such file or directory;"
+		" package tzdata): write it like Europe/Berlin or UTC\n"
+		"rules.d/r.conf:14: Hours=: there is nothing on one side of a '|'\n"
+		"rules.d/r.conf:16: Hours=: '8-20' is no time of day: write it like 08:00-20:00\n"
+		"rules.d/r.conf:17: Hours=: there is nothing on one side of a '|'\n" },
+	{ DENY, "[Rule a]\nDecision=deny\nHours=Mon UTC\nHours=\n", "rules.d/r.conf:4: Hours= is empty: leave it out to match"
+		" everything\n" },
+
 	/* Every mistake is told. */
 	{ "[Host]\nHold=x\nDefault=deny\n", "[Rule a]\nUser=*\nNeed=1 of nope\n[Rule b]\nDecision=deny\nX=1\nbad\n",
 		"jitd.conf:2: Hold=: 'x' is not a span of time such as 90s, 30min or '1h 30min'\n"
 		"rules.d/r.conf:2: User=: '*' is neither a user nor a %group (a '!' in front negates it)\n"
 		"rules.d/r.conf:3: Need= names the team 'nope', and there is no [Team nope] in people.d\n"
 		"rules.d/r.conf:1: [Rule a] has no Decision=: allow, deny or approve\n"
-		"rules.d/r.conf:6: unknown key 'X' in [Rule]; known: Service User Target Command Decision Message Need Scope For"
-		" AtMost AnswerBy ClaimBy Reason AtEnd Unmapped Join\n"
+		"rules.d/r.conf:6: unknown key 'X' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours"
+		" Decision Message Need Scope For AtMost AnswerBy ClaimBy Reason AtEnd Unmapped Join\n"
 		"rules.d/r.conf:7: neither [Section] nor Key=value nor a comment ('#')\n" },
 };
 
@@ -502,7 +527,10 @@ static void shows(void **state)
 	      "Reason=required ^[A-Z]{3}\nAtEnd=warn no, drain\n",
 		"[Rule a]\nUser=%dba !x\nCommand=/bin/a b\\ c * | /bin/d\nDecision=approve\nNeed=2 of sre, 1 of security\n"
 		"For=90min\nUnmapped=yes\nJoin=user\nScope=service\n"
-		"[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n" "[Rule c]\nDecision=allow\n");
+		"[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n"
+		"[Rule d]\nCwd=/a\\ b/* !/c\nTty=none pts/*\nRemote=10.0.0.0/8 !::1\nHost=web*\nLabel=!prod\n"
+		"Hours=Mon..Fri,Sun 08:00-20:00 Europe/Berlin | !Sat UTC\nHours=22:00-06:00 UTC\nDecision=deny\n"
+		"[Rule c]\nDecision=allow\n");
 	p = load_or_fail();
 	first = policy_show(p);
 	policy_free(p);
@@ -510,6 +538,8 @@ static void shows(void **state)
 	assert_non_null(strstr(first, "/rules.d/r.conf:10\n[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n"));
 	assert_non_null(strstr(first, "Command=/bin/a b\\ c * | /bin/d\n"));
 	assert_non_null(strstr(first, "AtEnd=warn no, drain\n"));
+	assert_non_null(strstr(first, "Cwd=/a\\ b/* !/c\nTty=none pts/*\nRemote=10.0.0.0/8 !::1\nHost=web*\nLabel=!prod\n"
+		"Hours=Mon..Fri,Sun 08:00-20:00 Europe/Berlin | !Sat UTC | 22:00-06:00 UTC\n"));
 	write_shown(first);
 	p = load_or_fail();
 	second = policy_show(p);

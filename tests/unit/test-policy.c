@@ -198,6 +198,16 @@ static void read_call(const char *line, struct call *c)
 			c->facts.groups = NULL;
 		else if (strcmp(word, "marked") == 0)
 			c->facts.marked = true;
+		else if (strncmp(word, "cwd=", 4) == 0)
+			c->facts.cwd = word + 4;
+		else if (strncmp(word, "tty=", 4) == 0)
+			c->facts.tty = word + 4;
+		else if (strncmp(word, "remote=", 7) == 0)
+			c->facts.remote = word + 7;
+		else if (strncmp(word, "host=", 5) == 0)
+			c->facts.host = word + 5;
+		else if (strncmp(word, "time=", 5) == 0)
+			c->facts.real_usec = strtoull(word + 5, NULL, 10) * 1000000;
 		else if (strncmp(word, "groups=", 7) == 0)
 			for (size_t n = 0; (word = strtok_r(n ? NULL : word + 7, ",", &inner)); n++)
 				c->groups[n] = word;
@@ -328,6 +338,32 @@ static const struct {
 	/* An allow in doubt would only have opened what the next one opens. */
 	{ HOST_DENY, R("a", "User=%dba\n" ALLOW) R("b", "User=alice\n" ALLOW), "sudo alice root /bin/id id nogroups", "allow b" },
 
+	/* Where and when; what is unknown of it opens nothing. */
+	{ HOST_DENY, R("a", "Cwd=/srv/*\n" ALLOW), "sudo alice root /bin/id id cwd=/srv/app", "allow a" },
+	{ HOST_DENY, R("a", "Cwd=/srv/*\n" ALLOW), "sudo alice root /bin/id id cwd=/srv/app/sub", "deny Default" },
+	{ HOST_DENY, R("a", "Cwd=/srv/*\n" ALLOW), "sudo alice root /bin/id id", "deny Default" },
+	{ HOST_ALLOW, R("a", "Cwd=/srv/*\n" DENY), "sudo alice root /bin/id id", "deny a" },
+	{ HOST_DENY, R("a", "Cwd=/srv/*\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id cwd=../srv", "unknown a" },
+	{ HOST_DENY, R("a", "Tty=pts/* none\n" ALLOW), "sudo alice root /bin/id id tty=none", "allow a" },
+	{ HOST_DENY, R("a", "Tty=*\n" ALLOW), "sudo alice root /bin/id id tty=none", "deny Default" },
+	{ HOST_DENY, R("a", "Tty=*\n" ALLOW), "sudo alice root /bin/id id tty=pts/3", "allow a" },
+	{ HOST_DENY, R("a", "Tty=!none\n" ALLOW), "sudo alice root /bin/id id", "deny Default" },
+	{ HOST_DENY, R("a", "Remote=10.0.0.0/8 !10.9.0.0/16\n" ALLOW), "sshd alice alice - - remote=10.1.2.3", "allow a" },
+	{ HOST_DENY, R("a", "Remote=10.0.0.0/8 !10.9.0.0/16\n" ALLOW), "sshd alice alice - - remote=10.9.2.3", "deny Default" },
+	{ HOST_ALLOW, R("a", "Remote=10.0.0.0/8\n" DENY), "sshd alice alice - - remote=pc.example", "deny a" },
+	{ HOST_DENY, R("a", "Host=web*\n" ALLOW), "sudo alice root /bin/id id host=web7", "allow a" },
+	{ "[Host]\nHost=web7\nDefault=deny\n", R("a", "Host=web*\n" ALLOW), "sudo alice root /bin/id id", "allow a" },
+	{ "[Host]\nHost=db1\nDefault=deny\n", R("a", "Host=!web*\n" ALLOW), "sudo alice root /bin/id id", "allow a" },
+	{ "[Host]\nLabel=prod dmz\nDefault=deny\n", R("a", "Label=prod\n" ALLOW), "sudo alice root /bin/id id", "allow a" },
+	{ "[Host]\nLabel=test\nDefault=deny\n", R("a", "Label=prod\n" ALLOW), "sudo alice root /bin/id id", "deny Default" },
+	{ HOST_DENY, R("a", "Label=!prod\n" ALLOW), "sudo alice root /bin/id id", "allow a" },
+	/* 1780300800 is Monday, 2026-06-01, 08:00 UTC. */
+	{ HOST_DENY, R("a", "Hours=Mon 08:00-09:00 UTC\n" ALLOW), "sudo alice root /bin/id id time=1780300800", "allow a" },
+	{ HOST_DENY, R("a", "Hours=Mon 08:00-09:00 UTC\n" ALLOW), "sudo alice root /bin/id id time=1780304400", "deny Default" },
+	{ HOST_DENY, R("a", "Hours=!Mon UTC | !Tue UTC\n" ALLOW), "sudo alice root /bin/id id time=1780300800", "deny Default" },
+	{ HOST_DENY, R("a", "Hours=!Mon UTC\n" ALLOW), "sudo alice root /bin/id id", "deny Default" },
+	{ HOST_ALLOW, R("a", "Hours=Sat..Sun Europe/Berlin\n" DENY), "sudo alice root /bin/id id", "deny a" },
+
 	/* A marked call is looked at by somebody, or denied. */
 	{ HOST_DENY, R("a", ALLOW), "sudo alice root /bin/id id marked", "deny Default" },
 	{ HOST_DENY, R("a", ALLOW) R("b", APPROVE), "sudo alice root /bin/id id marked", "approve b" },
@@ -392,6 +428,18 @@ static const struct {
 	{ "Command=/bin/ls\n" ALLOW, "sudo alice root - ls", "command cannot be compared with /bin/ls: it is unknown" },
 	{ "Command=/bin/ls\n" ALLOW, "sudo alice root /bin/../ls ls",
 		"command cannot be compared with /bin/ls: its path is not resolved" },
+	{ "Cwd=/srv /srv/*\n" ALLOW, "sudo alice root /bin/id id cwd=/etc", "folder is /etc, not /srv /srv/*" },
+	{ "Cwd=/srv\n" ALLOW, "sudo alice root /bin/id id cwd=srv", "folder cannot be compared with /srv: srv is no resolved path" },
+	{ "Tty=none\n" ALLOW, "sudo alice root /bin/id id tty=pts/1", "terminal is pts/1, not none" },
+	{ "Tty=none\n" ALLOW, "sudo alice root /bin/id id", "terminal cannot be compared with none: it is unknown" },
+	{ "Remote=10.0.0.0/8\n" ALLOW, "sshd alice alice - - remote=1.2.3.4", "remote address is 1.2.3.4, not 10.0.0.0/8" },
+	{ "Remote=10.0.0.0/8\n" ALLOW, "sshd alice alice - - remote=pc",
+		"remote address cannot be compared with 10.0.0.0/8: pc is no address" },
+	{ "Host=web*\n" ALLOW, "sudo alice root /bin/id id host=db1", "host is db1, not web*" },
+	{ "Label=prod\n" ALLOW, "sudo alice root /bin/id id", "the host is labelled nothing, not prod" },
+	{ "Hours=Tue UTC | 10:00-11:00 UTC\n" ALLOW, "sudo alice root /bin/id id time=1780300800",
+		"it is Mon 08:00 in UTC, not Tue UTC | 10:00-11:00 UTC" },
+	{ "Hours=Tue UTC\n" ALLOW, "sudo alice root /bin/id id", "time cannot be compared with Tue UTC: it is unknown" },
 	{ ALLOW, "sudo alice - /bin/id id", "the target is unknown" },
 	{ ALLOW, "sudo alice root - id", "the command is unknown" },
 	{ ALLOW, "sudo alice root /bin/id id marked",
