@@ -93,12 +93,13 @@ static int read_document(struct statement *s, const char *type, struct why *w)
 	if (r < 0)
 		return r;
 	id = json_str(s->doc, "request");
+	if (id && id_valid(id))
+		strcpy(s->id, id); /* so that its refusal is told of this request */
 	s->verdict = json_str(s->doc, "verdict");
 	s->principal = json_str(s->doc, "approver");
 	if (json_u64(s->doc, "v", &v) < 0 || v != 1 || !id || !id_valid(id) || !s->verdict || !s->principal ||
 	    !principal_valid(s->principal) || !json_str(s->doc, "digest") || !json_str(s->doc, "host"))
 		return why(w, -EINVAL, "the document lacks v, request, digest, host, verdict or approver");
-	strcpy(s->id, id);
 	if (!strcmp(type, "revoke") && !strcmp(s->verdict, "revoke"))
 		s->kind = REVOKE;
 	else if (!strcmp(type, "decision") && !strcmp(s->verdict, "approve"))
