@@ -27,6 +27,16 @@ For=5s
 ClaimBy=4s
 AtEnd=warn no, terminate 1s
 
+[Rule drain]
+Service=sudo
+User=alice
+Command=/usr/bin/sleep *
+Decision=approve
+Need=1 of sre
+Scope=service
+For=4s
+AtEnd=warn no, drain
+
 [Rule wide]
 Service=sudo
 User=alice
@@ -420,6 +430,26 @@ def test_a_wide_grant_opens_nothing_of_another_rule(desk):
     elsewhere, again = desk.ask("touch /run/wide3")  # another login of the same person
     assert json.loads(again)["id"] != json.loads(document)["id"]
     elsewhere.sendintr()
+
+
+@pytest.mark.parametrize("jitd", ["there", "away"])
+def test_drain_lets_what_runs_finish(desk, jitd):
+    """At the deadline nothing new passes, and the running command comes to its own end."""
+    host = desk.host
+    term, document = desk.ask("sleep 9")
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    wait_for(lambda: desk.state(rid) == "running", what="the use")
+    if jitd == "away":
+        host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+        time.sleep(6)  # over the deadline: the timer alone meets it
+        host.run("systemctl", "start", "jitd.socket", "jitd.service")
+    wait_for(lambda: desk.state(rid) == "ended", 10, "the end of the grant")
+    assert host.run("pgrep", "-x", "sleep").stdout
+    other, again = desk.ask("sleep 1")
+    assert json.loads(again)["id"] != rid
+    other.sendintr()
+    term.expect("status=0", timeout=15)
 
 
 def test_two_requests_at_once(desk):
