@@ -112,8 +112,9 @@ void lives_end(struct request *r, enum jit_event event, const char *cause)
 	lives_state(r, STATE_ENDED);
 	worker_flush_caches(r->jitd->worker);
 	if (drain) {
+		/* Not removed: the timer's service may be at work this very moment, and ends what has no file. */
+		grantfile_drained(r->id);
 		units_disarm(r->jitd->units, r->id, lives_ignore, NULL);
-		grantfile_remove(r->id);
 		r->ending = false;
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 void lives_ignore(int result, const char *words, void *userdata)
 {
@@ -57,6 +58,16 @@ int use_watch(struct use *u)
 	return sd_event_add_io(u->request->jitd->event, &u->watch, u->pidfd, EPOLLIN, on_gone, u);
 }
 
+/* The last of what was let finish has finished. */
+static void forget_drained(struct request *r)
+{
+	for (const struct use *u = r->uses; u; u = u->next)
+		if (!u->closed)
+			return;
+	units_disarm(r->jitd->units, r->id, lives_ignore, NULL);
+	grantfile_remove(r->id);
+}
+
 void lives_close_use(struct use *u, const char *how)
 {
 	struct request *r = u->request;
@@ -80,7 +91,8 @@ void lives_close_use(struct use *u, const char *how)
 	if (r->state == STATE_RUNNING && !r->ending) {
 		grant_publish(r);
 		lives_clock(r);
-	}
+	} else if (r->state == STATE_ENDED && r->terms.at_end == AT_END_DRAIN && !r->jitd->replaying)
+		forget_drained(r);
 }
 
 /* The grant's file, before anything takes effect: jit-expire must be able to end it alone. */
@@ -127,7 +139,7 @@ struct request *lives_match(struct client *c, const struct rule *rule, bool dige
 	uint64_t now = clock_boot();
 
 	for (struct request *r = c->jitd->requests; r; r = r->next) {
-		bool command = r->terms.scope == SCOPE_COMMAND;
+		bool whole = r->terms.scope != SCOPE_SERVICE; /* the same words, by digest and all */
 
 		if ((r->state != STATE_GRANTED && r->state != STATE_RUNNING) || r->ending || r->stale)
 			continue;
@@ -136,9 +148,9 @@ struct request *lives_match(struct client *c, const struct rule *rule, bool dige
 		/* The same process asks again, because jitd was away when it was to be let go. */
 		if (c->process.pid && use_of(r, c->process.pid, c->process.start))
 			return r;
-		if ((command && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
+		if ((whole && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
 			continue;
-		if (r->state == STATE_RUNNING && r->terms.scope != SCOPE_SERVICE)
+		if (r->state == STATE_RUNNING && whole)
 			continue;
 		if (call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
 			return r;
@@ -255,6 +267,14 @@ static void attach_or_tell(struct request *r, struct use *u, struct release *p)
 	free(p);
 }
 
+/* What C runs under R: another command than was asked for where the scope is wide.  The request has the call of the first. */
+static char *use_command(const struct request *r, const struct client *c, size_t max)
+{
+	const struct call *k = c && c->call ? c->call : r->call;
+
+	return k->argc ? text_argv(k->argv, k->argc, max) : text_escape(k->service, strlen(k->service), max);
+}
+
 static void on_armed(int result, const char *words, void *userdata)
 {
 	struct release *p = userdata;
@@ -273,12 +293,12 @@ static void on_armed(int result, const char *words, void *userdata)
 		return;
 	}
 	r->armed = true;
-	by = request_command(r, 200);
+	by = use_command(r, c, 200);
 	receipt(r, "applied", NULL, "%s runs %s on %s", r->call->user, by ? by : "", r->jitd->host);
 	attach_or_tell(r, u, p);
 }
 
-static struct json_object *use_fields(const struct request *r, const struct use *u)
+static struct json_object *use_fields(const struct request *r, const struct use *u, const char *command)
 {
 	struct json_object *o = json_object_new_object();
 	char when[TIME_RFC3339_LEN + 1];
@@ -286,6 +306,7 @@ static struct json_object *use_fields(const struct request *r, const struct use 
 	json_add_str(o, "user", r->call->user);
 	json_add_str(o, "service", r->call->service);
 	json_add_str(o, "target", r->call->target ? r->call->target : "unknown");
+	json_add_str(o, "command", command);
 	json_add_u64(o, "pid", (uint64_t)u->pid);
 	json_add_u64(o, "ppid", (uint64_t)u->ppid);
 	json_add_u64(o, "start", u->start);
@@ -317,8 +338,9 @@ static struct use *use_new(struct request *r, const struct client *c)
 }
 
 /* Records the use; at the first one the work time begins. */
-static int use_begin(struct request *r, struct use *u, struct why *w)
+static int use_begin(struct request *r, struct use *u, const struct client *c, struct why *w)
 {
+	CLEAN(free_p) char *command = use_command(r, c, 400);
 	bool first = r->state == STATE_GRANTED;
 	int e;
 
@@ -326,7 +348,7 @@ static int use_begin(struct request *r, struct use *u, struct why *w)
 		r->deadline = clock_boot() + r->terms.work_usec;
 		r->deadline_real = clock_real() + r->terms.work_usec;
 	}
-	e = record(r->jitd, first ? EV_OPENED : EV_USED, r->id, use_fields(r, u), w);
+	e = record(r->jitd, first ? EV_OPENED : EV_USED, r->id, use_fields(r, u, command), w);
 	if (e < 0)
 		return e;
 	u->next = r->uses;
@@ -368,7 +390,7 @@ void lives_use(struct request *r, struct client *c)
 			client_verdict(c, GATE_BUSY, r, NULL, false, "more than %d processes run under %s already", USES_MAX, r->id);
 			return;
 		}
-		if (use_begin(r, u, &w) < 0) {
+		if (use_begin(r, u, c, &w) < 0) {
 			if (u->request->uses != u) /* never came among them */
 				use_discard(u);
 			client_verdict(c, GATE_UNREACHABLE, r, NULL, false, "%s is approved, but this use of it cannot be recorded "
