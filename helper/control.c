@@ -17,6 +17,7 @@
 #define CALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
 #define CALLS_MAX 256
+#define CALLS_PER_UID 8 /* under way: a digest of a large file may take seconds, and others wait for the same worker */
 
 struct control {
 	struct jitd *jitd;
@@ -24,12 +25,18 @@ struct control {
 	sd_event_source *retry;
 	gid_t operators;
 	unsigned calls;
+	struct control_call *list;
 };
 
 void control_call_free(struct control_call *k)
 {
 	if (!k)
 		return;
+	for (struct control_call **p = &k->control->list; *p; p = &(*p)->next)
+		if (*p == k) {
+			*p = k->next;
+			break;
+		}
 	k->control->calls--;
 	sd_bus_message_unref(k->message);
 	free(k);
@@ -137,11 +144,16 @@ static int read_credentials(sd_bus_message *m, struct control_call *k)
 static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct control_call *k = userdata;
+	unsigned same = 0;
 
 	if (sd_bus_message_is_method_error(m, NULL) || read_credentials(m, k) < 0)
 		return control_error(k, "NotPermitted", "the bus does not say who calls");
 	if (k->uid == 0)
 		k->operator = true;
+	for (const struct control_call *o = k->control->list; o; o = o->next)
+		same += o->uid == k->uid;
+	if (!k->operator && same > CALLS_PER_UID)
+		return control_error(k, "Busy", "more than %d calls of yours at once", CALLS_PER_UID);
 	k->method(k);
 	return 0;
 }
@@ -162,6 +174,8 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return -ENOMEM;
 	c->calls++;
 	k->control = c;
+	k->next = c->list;
+	c->list = k;
 	k->message = sd_bus_message_ref(m);
 	k->method = method;
 	k->uid = UID_NONE;

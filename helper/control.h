@@ -9,6 +9,7 @@ struct control_call;
 typedef void (*control_method)(struct control_call *k); /* answers K and frees it, at once or later */
 
 struct control_call {
+	struct control_call *next;
 	struct control *control;
 	sd_bus_message *message;
 	control_method method;

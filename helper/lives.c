@@ -244,20 +244,24 @@ void lives_evaluate(struct request *r)
 	lives_state(r, STATE_GRANTED);
 	waiting = r->waiting;
 	r->waiting = NULL;
-	if (!waiting)
-		keep_for_claim(r);
 	while (waiting) {
 		struct client *c = waiting;
 
 		waiting = c->next_waiting;
 		c->next_waiting = NULL;
 		c->request = NULL;
-		if (r->state == STATE_GRANTED || (r->state == STATE_RUNNING && r->terms.scope == SCOPE_SERVICE))
+		/* Joined while a wider scope was asked: what was narrowed since covers the words that people have read. */
+		if (c->call && !call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
+			client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for another command; run this one again to ask "
+				"for it", r->id);
+		else if (r->state == STATE_GRANTED || (r->state == STATE_RUNNING && r->terms.scope == SCOPE_SERVICE))
 			lives_use(r, c);
 		else
 			client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for one run, and another one of yours took it; "
 				"run the command again to ask again", r->id);
 	}
+	if (r->state == STATE_GRANTED)
+		keep_for_claim(r);
 }
 
 /* ---- the other ways a request is settled ---- */

@@ -114,32 +114,35 @@ static int read_uids(struct process *p)
 	return 0;
 }
 
-/* "…/user-1000.slice/session-12.scope": the owner and the session. */
+/* "…/user.slice/user-1000.slice/session-12.scope": the owner and the session.  Only what stands there to the letter is logind's: below
+ * user@1000.service the user names scopes as they like, also like another session. */
 static int read_session(struct process *p)
 {
 	CLEAN(free_p) char *text = NULL;
 	char *at, *end;
+	unsigned long uid;
+	size_t n;
 	int r;
 
 	p->session_uid = UID_NONE;
 	r = proc_read(p->pid, "cgroup", 8192, &text);
 	if (r < 0)
 		return r;
-	at = strstr(text, "/user-");
-	if (at && isdigit((unsigned char)at[6])) {
-		unsigned long uid = strtoul(at + 6, &end, 10);
-
-		if (!strncmp(end, ".slice", 6) && uid < UID_NONE)
-			p->session_uid = (uid_t)uid;
-	}
-	at = strstr(text, "/session-");
-	end = at ? strstr(at, ".scope") : NULL;
-	if (end && end - at - 9 < 32 && strspn(at + 9, "abcdefghijklmnopqrstuvwxyz0123456789") == (size_t)(end - at - 9)) {
-		p->session = strndup(at + 9, (size_t)(end - at - 9));
-		if (!p->session)
-			return -ENOMEM;
-	}
-	return 0;
+	at = strstr(text, "/user.slice/user-");
+	if (!at || !isdigit((unsigned char)at[17]))
+		return 0;
+	uid = strtoul(at + 17, &end, 10);
+	if (strncmp(end, ".slice/", 7) != 0 || uid >= UID_NONE)
+		return 0;
+	p->session_uid = (uid_t)uid;
+	if (strncmp(end + 7, "session-", 8) != 0)
+		return 0;
+	at = end + 15;
+	n = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789");
+	if (n == 0 || n >= 32 || strncmp(at + n, ".scope", 6) != 0 || !strchr("/\n", at[n + 6]))
+		return 0;
+	p->session = strndup(at, n);
+	return p->session ? 0 : -ENOMEM;
 }
 
 static bool pidfd_gone(int fd)

@@ -76,7 +76,8 @@ def story(ledger, keys):
     ledger.next_file()
     ledger.add("decided", **decided(keys, text, note="go on"))
     ledger.add("granted", id=ID, by=["bob"], user="alice", scope="command", **{"for": 1800_000_000})
-    ledger.add("opened", id=ID, user="alice", pid=77, start=5, deadline=99, target="root", tty="pts/3")
+    ledger.add("opened", id=ID, user="alice", pid=77, start=5, deadline=99, target="root", tty="pts/3",
+               command="systemctl restart nginx")
     ledger.add("warned", id=ID, user="alice", left=300_000_000)
     ledger.add("closed", id=ID, user="alice", pid=77, start=5)
     ledger.add("expired", id=ID, user="alice", cause="its time is up")
@@ -101,7 +102,7 @@ def test_story_in_plain_words(cli, ledger, keys):
         "K7QF-2M9X  refused at the inbox: mallory is not listed (x.json), 3 times",
         "K7QF-2M9X  bob says yes, signed with key: go on",
         "K7QF-2M9X  granted to alice by bob, 30 min from first use, scope command",
-        "K7QF-2M9X  in use, the time runs: process 77 as root on pts/3",
+        "K7QF-2M9X  in use, the time runs: process 77 as root on pts/3: systemctl restart nginx",
         "K7QF-2M9X  warned, 5 min left",
         "K7QF-2M9X  process 77 is done",
         "K7QF-2M9X  over: its time is up",

@@ -46,6 +46,15 @@ Need=1 of sre
 Scope=service
 For=30s
 
+[Rule once]
+Service=sudo
+User=alice
+Command=/usr/bin/touch /run/once*
+Decision=approve
+Need=1 of sre
+Scope=session
+For=30s
+
 [Rule root-only]
 Service=sudo
 User=alice
@@ -430,6 +439,88 @@ def test_a_wide_grant_opens_nothing_of_another_rule(desk):
     elsewhere, again = desk.ask("touch /run/wide3")  # another login of the same person
     assert json.loads(again)["id"] != json.loads(document)["id"]
     elsewhere.sendintr()
+
+
+def test_the_ledger_says_what_ran_under_a_wide_grant(desk):
+    term, document = desk.ask("touch /run/wide1")
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    term.expect("status=0")
+    term.sendline("sudo touch /run/wide2; echo status=$?")
+    term.expect(r"status=\$")
+    term.expect("status=0")
+    assert [e["command"] for e in desk.events(rid) if e["event"] in ("opened", "used")] == ["touch /run/wide1", "touch /run/wide2"]
+    assert "used again" in desk.host.run("jitctl", "audit", "--id", rid).stdout
+    assert "touch /run/wide2" in desk.host.run("jitctl", "audit", "--id", rid).stdout
+
+
+def joined(desk, first, second):
+    """FIRST asks, SECOND of the same session joins its request: (terminal, document)."""
+    term = desk.host.login("alice")
+    desk.host.run("rm", "-f", first, second)
+    term.sendline(f"sudo touch {first} & sleep 1; sudo touch {second}; echo status=$?")
+    term.expect(f"cancel ({ID})")
+    document = desk.document(term.match.group(1))
+    term.expect("still waiting")
+    return term, document
+
+
+def test_who_joined_a_wide_request_has_no_part_in_a_narrow_grant(desk):
+    """The approver narrows to the words that they have read: what joined under other words does not run."""
+    term, document = joined(desk, "/run/wide1", "/run/wide2")
+    desk.answer(document, scope="command")
+    term.expect("approved for another command")
+    term.expect("status=1")
+    wait_for(lambda: desk.host.run("test", "-e", "/run/wide1", check=False).returncode == 0, what="the first command")
+    assert desk.host.run("test", "-e", "/run/wide2", check=False).returncode != 0
+
+
+def test_scope_session_is_for_the_words_that_were_read(desk):
+    term, document = desk.ask("touch /run/once1")
+    term.sendintr()
+    term.expect("status=")
+    desk.answer(document)
+    term.sendline("sudo touch /run/once2; echo status=$?")
+    term.expect("asking 1 of sre")
+    term.sendintr()
+    term.expect("status=1")
+    term.sendline("sudo touch /run/once1; echo status=$?")
+    term.expect("approved by bob")
+    term.expect("status=0")
+
+
+def test_a_unit_that_is_named_like_a_session_is_none(desk):
+    """Below user@.service people name their scopes themselves."""
+    host = desk.host
+    term, document = desk.ask("touch /run/wide1")
+    desk.answer(document)
+    term.expect("status=0")
+    session = json.loads(document)["session"]
+    host.run("rm", "-f", "/run/wide2")
+    other = host.login("alice")
+    other.sendline(f"systemd-run --user --scope -q --unit=session-{session}.scope sudo touch /run/wide2; echo status=$?")
+    other.expect("asking 1 of sre")
+    other.sendintr()
+    other.expect(r"status=\d")
+    assert host.run("test", "-e", "/run/wide2", check=False).returncode != 0
+
+
+def test_the_bus_is_not_one_persons(desk):
+    """A hundred slow questions of one user keep nobody else waiting."""
+    host = desk.host
+    host.run("sh", "-c", "truncate -s 250M /home/alice/large; chmod 755 /home/alice /home/alice/large")
+    call = "busctl --timeout=60 call org.pamjit.Jit1 /org/pamjit/Jit1 org.pamjit.Jit1 Request s"
+    text = json.dumps({"service": "sudo", "target": "root", "argv": ["/home/alice/large"]})
+    host.put("/tmp/flood.sh", f"for i in $(seq 100); do {call} '{text}' 2>&1 & done | sort | uniq -c; wait\n")
+    flood = subprocess.Popen(host.ssh_argv("alice", "sh /tmp/flood.sh"), stdout=subprocess.PIPE, text=True)
+    try:
+        for _ in range(5):
+            done = host.ssh("bob", "sudo id", check=False)
+            assert "ask carol" in done.stderr, done.stderr
+    finally:
+        said = flood.communicate(timeout=60)[0]
+        host.run("rm", "/home/alice/large")
+    assert "more than 8 calls of yours" in said, said
 
 
 @pytest.mark.parametrize("jitd", ["there", "away"])
