@@ -120,6 +120,8 @@ struct jitd {
 	struct gate *gate;
 	struct control *control;
 	struct refusal *refusals;
+	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
+	sd_event_source *teller;
 	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
 	struct identity_cache *identities;
 	bool replaying;
@@ -160,6 +162,7 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 bool record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 void record_flush(struct jitd *j, bool all);
+void record_tell(struct jitd *j); /* what the journal has not heard yet */
 /* A signed receipt for the approvers. */
 void receipt(struct request *r, const char *event, const char *approver, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

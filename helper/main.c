@@ -261,6 +261,7 @@ static void stop(struct jitd *j)
 	j->notes = notes_free(j->notes);
 	if (j->ledger)
 		record_flush(j, true);
+	record_tell(j);
 	j->control = control_free(j->control);
 	j->verify = verify_free(j->verify);
 	j->worker = worker_free(j->worker);

@@ -15,13 +15,70 @@
 #define REFUSAL_QUIET_USEC USEC_PER_MIN
 #define REFUSALS_MAX 256
 
-static void to_journal(enum jit_event event, const char *id, const char *user, const char *text)
+/* The ledger is the record, the journal hears of it: of what needs no sync only when the answer has gone out. */
+struct journal {
+	struct journal *next;
+	enum jit_event event;
+	jit_id id;
+	char *user, *text;
+};
+
+static void journal_free(struct journal *m)
 {
-	sd_journal_send("MESSAGE=%s%s%s%s%s%s%s", event_name(event), id ? " " : "", id ? id : "", user ? " for " : "",
+	free(m->user);
+	free(m->text);
+	free(m);
+}
+
+static void journal_send(const struct journal *m)
+{
+	const char *user = m->user, *text = m->text;
+
+	sd_journal_send("MESSAGE=%s%s%s%s%s%s%s", event_name(m->event), *m->id ? " " : "", m->id, user ? " for " : "",
 		user ? user : "", text ? ": " : "", text ? text : "", "PRIORITY=%i",
-		event == EV_REFUSED || event == EV_REPAIRED ? LOG_WARNING : LOG_NOTICE, "MESSAGE_ID=%s",
-		event_message_id(event), "JIT_EVENT=%s", event_name(event), "JIT_REQUEST_ID=%s", id ? id : "", "JIT_USER=%s",
+		m->event == EV_REFUSED || m->event == EV_REPAIRED ? LOG_WARNING : LOG_NOTICE, "MESSAGE_ID=%s",
+		event_message_id(m->event), "JIT_EVENT=%s", event_name(m->event), "JIT_REQUEST_ID=%s", m->id, "JIT_USER=%s",
 		user ? user : "", NULL);
+}
+
+void record_tell(struct jitd *j)
+{
+	struct journal *m;
+
+	while ((m = j->untold)) {
+		j->untold = m->next;
+		journal_send(m);
+		journal_free(m);
+	}
+	j->untold_end = &j->untold;
+	sd_event_source_disable_unref(j->teller);
+	j->teller = NULL;
+}
+
+static int on_untold(sd_event_source *s, void *userdata)
+{
+	record_tell(userdata);
+	return 0;
+}
+
+static void to_journal(struct jitd *j, enum jit_event event, const char *id, struct json_object *fields, bool later)
+{
+	struct journal *m = calloc(1, sizeof(*m));
+	const char *user = json_str(fields, "user"), *text = json_str(fields, "text");
+
+	if (!m)
+		return;
+	m->event = event;
+	if (id && strlen(id) < sizeof(m->id))
+		strcpy(m->id, id);
+	m->user = user ? text_escape(user, strlen(user), 64) : NULL;
+	m->text = text ? text_escape(text, strlen(text), 400) : NULL;
+	if (!j->untold)
+		j->untold_end = &j->untold;
+	*j->untold_end = m;
+	j->untold_end = &m->next;
+	if (!later || (!j->teller && sd_event_add_defer(j->event, &j->teller, on_untold, j) < 0))
+		record_tell(j);
 }
 
 int record(struct jitd *j, enum jit_event event, const char *id, struct json_object *fields, struct why *w)
@@ -31,7 +88,7 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 		JIT_EVENTS(X)
 #undef X
 	};
-	CLEAN(free_p) char *user = NULL, *text = NULL;
+	CLEAN(json_put_p) struct json_object *kept = NULL;
 	struct why local;
 	int r;
 
@@ -45,16 +102,13 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 		json_object_put(fields);
 		return why(w, -ENOMEM, "out of memory");
 	}
-	if (json_str(fields, "user"))
-		user = text_escape(json_str(fields, "user"), strlen(json_str(fields, "user")), 64);
-	if (json_str(fields, "text"))
-		text = text_escape(json_str(fields, "text"), strlen(json_str(fields, "text")), 400);
+	kept = json_object_get(fields); /* the ledger takes its own */
 	r = ledger_append(j->ledger, event, fields, syncs[event].sync, w);
 	if (r < 0) {
 		log_error("cannot record %s %s: %s", event_name(event), id ? id : "", w->text);
 		return r;
 	}
-	to_journal(event, id, user, text);
+	to_journal(j, event, id, kept, !syncs[event].sync);
 	return 0;
 }
 
