@@ -22,17 +22,31 @@ void process_done(struct process *p)
 	*p = (struct process){ .pidfd = -1 };
 }
 
+/* One read: these files are single records, which the kernel gives whole to a buffer that holds them. */
 static int proc_read(pid_t pid, const char *name, size_t max, char **ret)
 {
 	char path[64];
 	CLEAN(close_p) int fd = -1;
-	size_t len;
+	CLEAN(free_p) char *text = NULL;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	return file_read_all(fd, max, ret, &len);
+	text = malloc(max + 1);
+	if (!text)
+		return -ENOMEM;
+	do
+		n = read(fd, text, max + 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n > max)
+		return -EFBIG;
+	text[n] = '\0';
+	*ret = STEAL_PTR(text);
+	return 0;
 }
 
 static char *proc_link(pid_t pid, const char *name)
