@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 
@@ -138,4 +139,57 @@ const char *hours_now(const struct zone *z, uint64_t real_usec, char buf[HOURS_N
 
 	(void)snprintf(buf, HOURS_NOW_LEN + 1, "%s %02u:%02u", days[day], minute / 60 % 24, minute % 60);
 	return buf;
+}
+
+#define MONDAY INT64_C(1780272000) /* 2026-06-01 00:00 UTC */
+
+/* Midnight of the day, as if in UTC; negative: WORD is no day. */
+static int64_t parse_date(const char *word)
+{
+	struct tm tm = { 0 };
+	const char *end;
+	int64_t t;
+	int day = take_day(&word);
+
+	if (day >= 0)
+		return *word ? -1 : MONDAY + day * INT64_C(86400);
+	end = strptime(word, "%Y-%m-%d", &tm);
+	if (!end || *end || strlen(word) != 10)
+		return -1;
+	t = timegm(&tm);
+	/* strptime(3) knows 31 February. */
+	return gmtime_r(&(time_t){ t }, &tm) && tm.tm_mday == (word[8] - '0') * 10 + word[9] - '0' ? t : -1;
+}
+
+/* What T by the clock on the wall is in UTC; negative: it is left out. */
+static int64_t from_local(const struct zone *z, int64_t t)
+{
+	int32_t before = zone_offset(z, t - 86400), after = zone_offset(z, t + 86400);
+
+	if (zone_offset(z, t - before) == before)
+		return t - before;
+	return zone_offset(z, t - after) == after ? t - after : -1;
+}
+
+int hours_moment(const char *text, struct zone **zones, uint64_t *ret_real_usec, struct why *w)
+{
+	char date[16], clock[8], name[ZONE_NAME_MAX + 1] = "UTC";
+	const struct zone *z;
+	unsigned minute;
+	int64_t day, t;
+	int end = 0, r;
+
+	if (time_rfc3339_parse(text, ret_real_usec) == 0)
+		return 0;
+	if ((sscanf(text, "%15s %7s %n%64s %n", date, clock, &end, name, &end) < 2) || text[end] || strlen(clock) != 5 ||
+	    !take_minute(clock, &minute) || minute == MINUTES || (day = parse_date(date)) < 0)
+		return why(w, -EINVAL, "'%s' is no time: write it like \"2026-06-01 10:00 Europe/Berlin\" or \"Mon 10:00 UTC\"", text);
+	r = zone_get(zones, name, &z, w);
+	if (r < 0)
+		return r;
+	t = from_local(z, day + minute * INT64_C(60));
+	if (t < 0)
+		return why(w, -EINVAL, "'%s' never comes: the clocks leave it out", text);
+	*ret_real_usec = (uint64_t)t * USEC_PER_SEC;
+	return 0;
 }

@@ -20,3 +20,7 @@ bool hours_match(const struct hours *h, uint64_t real_usec);
 /* The day and the time there: "Sat 02:30".  Returns BUF. */
 #define HOURS_NOW_LEN 9
 const char *hours_now(const struct zone *z, uint64_t real_usec, char buf[HOURS_NOW_LEN + 1]);
+/* A moment: "2026-06-01 10:00 Europe/Berlin", or "Mon 10:00 Europe/Berlin" for one in the first week of June 2026; the zone is
+ * UTC when not said.  Also RFC 3339.  Of a time that the clocks repeat, the first; -EINVAL with words for one that they leave
+ * out. */
+int hours_moment(const char *text, struct zone **zones, uint64_t *ret_real_usec, struct why *w);

@@ -1,7 +1,8 @@
 # Configuration, people, rules, needs, command lines.
 if CMOCKA
 policy_tests = tests/unit/test-conf tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
-	tests/unit/test-policy-load tests/unit/test-sudoargs tests/unit/test-hours
+	tests/unit/test-policy-load tests/unit/test-sudoargs tests/unit/test-hours \
+	tests/unit/test-policy-manual tests/unit/test-policy-laws
 check_PROGRAMS += $(policy_tests)
 TESTS += $(policy_tests)
 endif
@@ -24,3 +25,9 @@ tests_unit_test_sudoargs_SOURCES = tests/unit/test-sudoargs.c $(policy_site)
 tests_unit_test_sudoargs_LDADD = $(policy_libs)
 tests_unit_test_hours_SOURCES = tests/unit/test-hours.c $(policy_site)
 tests_unit_test_hours_LDADD = $(policy_libs)
+tests_unit_test_policy_manual_SOURCES = tests/unit/test-policy-manual.c $(policy_site)
+tests_unit_test_policy_manual_CPPFLAGS = $(AM_CPPFLAGS) -DPOLICY_MANUAL='"$(abs_top_srcdir)/tests/unit/policy-manual.txt"'
+tests_unit_test_policy_manual_LDADD = $(policy_libs) $(JSON_LIBS)
+EXTRA_DIST += tests/unit/policy-manual.txt
+tests_unit_test_policy_laws_SOURCES = tests/unit/test-policy-laws.c $(policy_site)
+tests_unit_test_policy_laws_LDADD = $(policy_libs)

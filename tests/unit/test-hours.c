@@ -276,6 +276,44 @@ static void broken_files(void **state)
 	}
 }
 
+static void moments(void **state)
+{
+	static const struct {
+		const char *text, *utc; /* NULL: no time */
+	} cases[] = {
+		{ "2026-06-01 10:00 Europe/Berlin", "2026-06-01T08:00:00Z" },
+		{ "2026-01-01 10:00 Europe/Berlin", "2026-01-01T09:00:00Z" },
+		{ "2026-06-01 10:00", "2026-06-01T10:00:00Z" },
+		{ "Mon 10:00", "2026-06-01T10:00:00Z" },
+		{ "Sun 23:59 UTC", "2026-06-07T23:59:00Z" },
+		{ "Mon 00:00 Pacific/Auckland", "2026-05-31T12:00:00Z" },
+		{ "2026-06-01T10:00:07Z", "2026-06-01T10:00:07Z" },
+		{ "2026-03-29 01:59 Europe/Berlin", "2026-03-29T00:59:00Z" },
+		{ "2026-03-29 03:00 Europe/Berlin", "2026-03-29T01:00:00Z" },
+		{ "2026-10-25 02:30 Europe/Berlin", "2026-10-25T00:30:00Z" },
+		{ "2026-03-29 02:30 Europe/Berlin", NULL },
+		{ "2026-02-30 10:00", NULL },
+		{ "10:00", NULL },
+		{ "Mon 24:00", NULL },
+		{ "Mon 10:00:00", NULL },
+		{ "Mon 10:00 UTC x", NULL },
+		{ "Monday 10:00", NULL },
+		{ "Mon 10:00 Mars/Olympus", NULL },
+		{ "", NULL },
+	};
+	struct zone *zones = NULL;
+
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		uint64_t usec = 0;
+		struct why w = { "" };
+		int r = hours_moment(cases[i].text, &zones, &usec, &w);
+
+		if ((r == 0) != (cases[i].utc != NULL) || (r == 0 && usec != at(cases[i].utc)) || (r < 0 && !w.text[0]))
+			fail_msg("'%s': %d %llu %s", cases[i].text, r, (unsigned long long)usec, w.text);
+	}
+	zone_free(zones);
+}
+
 static void networks(void **state)
 {
 	static const struct {
@@ -347,6 +385,7 @@ int main(void)
 		cmocka_unit_test(posix_rules),
 		cmocka_unit_test(as_the_c_library),
 		cmocka_unit_test(broken_files),
+		cmocka_unit_test(moments),
 		cmocka_unit_test(networks),
 		cmocka_unit_test(no_addresses),
 	};
