@@ -290,11 +290,12 @@ static void remind(const struct editing *e)
 	if (!*e->root) {
 		if (sd_bus_open_system(&bus) < 0 || bus_try(bus, "Status", &text, &words, NULL) != CLI_DONE ||
 			json_parse(text, strlen(text), &status, NULL) < 0)
-			cli_warn("jitd cannot be asked: until it runs, gated services refuse everybody but root");
+			cli_warn("jitd cannot be asked: until it runs, sudo and su refuse everybody but root, and sshd root too, where they are gated");
 		else
 			rules = json_obj(status, "rules");
 		if (rules && json_str(rules, "state") && strcmp(json_str(rules, "state"), "in force") != 0)
-			cli_warn("jitd has no rules in force: gated services refuse everybody but root (jitctl config check)");
+			cli_warn("jitd has no rules in force: sudo and su refuse everybody but root, and sshd root too, where they are "
+				"gated (jitctl config check)");
 	}
 	if (!e->c->json && !e->dry)
 		printf("Keep this root shell open, and try it from another terminal before you close it.\n"

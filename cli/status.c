@@ -112,7 +112,7 @@ static void view_courier(struct json_object *courier, const struct why *w)
 		return;
 	}
 	fieldf("hub", good ? GREEN : RED, "%s since %s%s%s", shown ? shown : "?",
-		when_clock(json_str(courier, "since"), when, sizeof(when)), hub ? ": " : "", hub ? hub : "");
+		when_clock(json_str(courier, "since"), when, sizeof(when)), hub && *hub ? ": " : "", hub ? hub : "");
 	field("error", RED, error);
 	if (json_str(courier, "last_delivery"))
 		field("delivered", PLAIN, when_clock(json_str(courier, "last_delivery"), when, sizeof(when)));
@@ -146,7 +146,7 @@ int verb_status(struct cli *c)
 	if (status)
 		view_jitd(status);
 	else
-		field("jitd", RED, "cannot be reached: sudo, su and ssh that are gated refuse everybody but root");
+		field("jitd", RED, "cannot be reached: sudo and su refuse everybody but root, and sshd root too, where they are gated");
 	view_courier(courier, &w);
 	return r;
 }
