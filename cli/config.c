@@ -3,16 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "cli/cli.h"
+#include "cli/rules.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/policy.h"
-
-static void policy_p(struct policy **p)
-{
-	*p = policy_free(*p);
-}
 
 /* Reads the configuration; mistakes go to ERRORS (JSON) or the screen.  An exit code. */
 static int load(struct cli *c, struct policy **ret, struct json_object *errors)

@@ -9,16 +9,12 @@
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/document.h"
+#include "cli/rules.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/policy.h"
 #include "lib/text.h"
-
-static void policy_p(struct policy **p)
-{
-	*p = policy_free(*p);
-}
 
 /* Where sudo would find NAME; NULL when nowhere. */
 static char *find_binary(const char *name, const char *const *path)
@@ -85,16 +81,13 @@ static void find_groups(const struct cli *c, const char *user, struct groups *g)
 static int explain_local(struct cli *c, struct json_object **ret)
 {
 	CLEAN(policy_p) struct policy *p = NULL;
-	struct conf_errors e CLEAN(conf_errors_done) = {0};
 	CLEAN(free_p) char *binary = NULL;
 	struct groups groups CLEAN(groups_done) = {0};
 	struct facts f = {0};
+	int r = rules_load(c, &p);
 
-	if (policy_load(c->value[OPT_CONFDIR], (uid_t)-1, &p, &e) < 0) {
-		for (size_t i = 0; i < e.n; i++)
-			cli_fail(CLI_MISCONFIGURED, "%s", e.list[i]);
-		return CLI_MISCONFIGURED;
-	}
+	if (r != CLI_DONE)
+		return r;
 	binary = c->argc ? find_binary(c->argv[0], (const char *const *)p->secure_path) : NULL;
 	f.service = c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo";
 	f.user = c->value[OPT_USER] ? c->value[OPT_USER] : own_name();

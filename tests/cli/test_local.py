@@ -152,3 +152,54 @@ def test_full_disk(cli):
 def test_json_errors(cli):
     r = cli("show", "x", "--json")
     assert r.code == 2 and json.loads(r.err)["error"]["code"] == "misused" and r.out == ""
+
+
+CASES = """# what this site expects
+sudo alice root /usr/bin/systemctl restart nginx   => approve web
+sudo alice root /usr/bin/ls -l => allow ls
+
+sudo dba root /usr/bin/id => deny db
+sudo alice - /usr/bin/ls => unknown
+sudo eve root /usr/bin/ls => deny Default
+"""
+
+
+def test_rules_test(cli, confdir, tmp_path):
+    table = tmp_path / "cases"
+    table.write_text(CASES)
+    r = cli("rules", "test", "--confdir", str(confdir), str(table))
+    assert r.code == 1 and f"{table}:6: expected unknown, got deny Default: no rule matches" in r.out and "1 of 5 lines" in r.out, r
+    table.write_text(CASES.replace("=> unknown", "=> deny"))
+    r = cli("rules", "test", "--confdir", str(confdir), str(table))
+    assert r.code == 0 and r.out == "good: 5 cases\n" and r.err == "", r
+    o = cli("rules", "test", "--json", "--confdir", str(confdir), str(table)).json()
+    assert o["cases"] == 5 and o["failed"] == 0 and o["failures"] == []
+
+
+def test_rules_test_says_what_is_wrong(cli, confdir, tmp_path):
+    table = tmp_path / "cases"
+    table.write_text("sudo alice root /usr/bin/ls => deny nowhere\nsudo alice root /usr/bin/ls => allow web\n"
+                     "sudo dba root /usr/bin/ls => allow ls\nnonsense\nsudo alice root => allow\n")
+    r = cli("rules", "test", "--confdir", str(confdir), str(table))
+    lines = r.out.splitlines()
+    assert r.code == 1 and lines[0] == f"{table}:1: expected deny nowhere, got allow ls: there is no rule nowhere"
+    assert lines[1] == (f"{table}:2: expected allow web, got allow ls: web does not match: command /usr/bin/ls with 0 arguments is not "
+                        "/usr/bin/systemctl *")
+    assert lines[2] == f"{table}:3: expected allow ls, got deny db: ls does not match: user is dba, not alice"
+    assert lines[3].startswith(f"{table}:4: a case is: SERVICE USER TARGET")
+    assert lines[4] == f"{table}:5: expected allow, got deny Default: no rule matches, so Default= decides"
+    assert lines[5] == "5 of 5 lines failed"
+    o = cli("rules", "test", "--json", "--confdir", str(confdir), str(table))
+    assert o.code == 1 and [f["line"] for f in o.json()["failures"]] == [1, 2, 3, 4, 5]
+
+
+def test_rules_test_misused(cli, confdir, tmp_path):
+    table = tmp_path / "cases"
+    table.write_text("# nothing\n")
+    assert cli("rules", "test", "--confdir", str(confdir)).code == 2
+    assert cli("rules", "test", "--confdir", str(confdir), str(table)).code == 2
+    assert cli("rules", "test", "--confdir", str(confdir), str(tmp_path / "nowhere")).code == 5
+    assert cli("rules", "test", "--confdir", str(tmp_path / "nowhere"), str(table)).code == 5
+    (confdir / "rules.d/10.conf").write_text("[Rule a]\nNonsense=1\n")
+    r = cli("rules", "test", "--confdir", str(confdir), str(table))
+    assert r.code == 6 and "10.conf:2: unknown key" in r.err

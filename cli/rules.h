@@ -1,0 +1,9 @@
+/* Verbs that judge calls by rules without jitd. */
+#pragma once
+#include "cli/cli.h"
+#include "lib/policy.h"
+
+void policy_p(struct policy **p);
+/* The rules of --confdir (anybody's files: they are only looked at), else the host's own.  Every mistake is told.  An exit
+ * code. */
+int rules_load(struct cli *c, struct policy **ret);
