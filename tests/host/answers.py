@@ -45,6 +45,13 @@ Decision=approve
 Need=1 of sre with key
 For=30s
 
+[Rule second-account]
+Service=sudo
+User=dave
+Decision=approve
+Need=1 of sre
+For=30s
+
 [Rule one]
 Service=sudo
 User=alice

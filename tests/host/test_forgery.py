@@ -71,6 +71,24 @@ def test_the_requester_under_any_name(desk, asked):
     nothing(desk, rid, "never answers their own request")
 
 
+def test_the_requester_through_another_account(desk, asked):
+    """alice becomes dave and asks as dave: who logged in counts, not only whose account it is."""
+    term = desk.host.login("alice")
+    term.sendline("su dave")
+    term.expect("assword:")
+    term.sendline("dave-pw")
+    term.expect("dave@")
+    term.sendline("sudo -k touch /run/two")
+    term.expect("assword for dave:")
+    term.sendline("dave-pw")
+    term.expect(r"cancel ([0-9A-Z]{4}-[0-9A-Z]{4})")
+    document = desk.document(term.match.group(1))
+    assert json.loads(document)["user"] == "dave" and "alice" not in json.loads(document)["teams"]["sre"]
+    desk.answer(document, "alice")
+    nothing(desk, json.loads(document)["id"], "never answers their own request")
+    term.sendintr()
+
+
 @pytest.mark.parametrize("change,reason", [
     ({"digest": "0" * 64}, "the digest differs"),
     ({"host": "web2"}, "another host"),
