@@ -7,6 +7,7 @@
  *	BENCH=spawn ROUNDS=N UIDS="…"      runs `sudo -n true` as each of the users in turn; lines as above
  *	BENCH=crowd CONF=DIR UIDS="…" EACH=N    holds N calls of each user, all different, until its stdin ends
  *	BENCH=once UID=… CONF=DIR          one call
+ *	BENCH=move ROUNDS=N                moves a process between two cgroups, 30 ms apart; a line of nanoseconds for each
  *	BENCH=serve SOCKET=PATH            the other end of the bare round trip
  *
  * By other names it is a command: `deliver FROM TO` renames and prints when, `stay` prints when and stays, in four processes. */
@@ -256,6 +257,39 @@ static int crowd(char *last)
 	return 0;
 }
 
+/* What the kernel takes to move a process that stands under a grant, before anybody else has done anything. */
+static int move(void)
+{
+	static const char *const cgroups[] = { "/sys/fs/cgroup/bench-a", "/sys/fs/cgroup/bench-b" };
+	int rounds = atoi(order("ROUNDS"));
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	mkdir(cgroups[0], 0755);
+	mkdir(cgroups[1], 0755);
+	for (int i = 0; i < rounds; i++) {
+		char path[64];
+		uint64_t start;
+		FILE *f;
+
+		usleep(30000);
+		snprintf(path, sizeof(path), "%s/cgroup.procs", cgroups[i % 2]);
+		start = now(CLOCK_MONOTONIC);
+		f = fopen(path, "w");
+		if (!f || fprintf(f, "%d", (int)pid) < 0 || fclose(f) != 0)
+			err(1, "%s", path);
+		printf("%llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - start));
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (int i = 0; i < 2; i++)
+		while (rmdir(cgroups[i]) < 0 && errno == EBUSY)
+			usleep(1000);
+	return 0;
+}
+
 static int serve(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -321,6 +355,8 @@ int main(int argc, char **argv)
 	what = order("BENCH");
 	if (!strcmp(what, "serve"))
 		return serve();
+	if (!strcmp(what, "move"))
+		return move();
 	if (!strcmp(what, "crowd"))
 		return crowd(argv[argc - 1]);
 	if (!strcmp(what, "spawn"))
