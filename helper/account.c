@@ -202,6 +202,7 @@ static struct json_object *call_record(const struct client *c, const char *rule,
 	e |= json_add_str(o, "rule", rule);
 	e |= json_add_str(o, "text", text);
 	e |= json_add_u64(o, "pid", (uint64_t)k->pid);
+	e |= json_add(o, "call", call_judged_json(k));
 	if (!e)
 		return o;
 	json_object_put(o);

@@ -8,6 +8,7 @@
 #include "lib/sudoargs.h"
 #include "lib/text.h"
 
+#define JUDGED_ARGV_MAX 4096 /* of a call that nobody is asked about, so much goes into the ledger */
 #define SUDO_COMMAND_CUT 4096 /* sudo cuts the arguments in SUDO_COMMAND there */
 
 static void strv_free(char **v)
@@ -335,6 +336,50 @@ void call_facts(const struct call *c, struct facts *ret)
 	};
 }
 
+static int add_groups(struct json_object *o, char *const *groups)
+{
+	struct json_object *list = groups ? json_object_new_array() : NULL;
+	int r = 0;
+
+	if (!groups)
+		return 0;
+	for (; list && *groups; groups++)
+		r |= json_object_array_add(list, json_bytes(*groups, strlen(*groups)));
+	return r | json_add(o, "groups", list);
+}
+
+static int add_bytes(struct json_object *o, const char *key, const char *s)
+{
+	return s ? json_add(o, key, json_bytes(s, strlen(s))) : 0;
+}
+
+struct json_object *call_judged_json(const struct call *c)
+{
+	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
+	struct json_object *argv;
+	size_t len = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < c->argc; i++)
+		len += strlen(c->argv[i]) + 1;
+	r |= json_add_str(o, "user", c->user);
+	r |= add_groups(o, c->groups);
+	r |= json_add_str(o, "service", c->service);
+	r |= json_add_str(o, "target", c->target);
+	r |= json_add_str(o, "tty", c->tty);
+	r |= json_add_bool(o, "marked", c->marked);
+	r |= add_bytes(o, "remote", c->remote);
+	r |= add_bytes(o, "cwd", c->cwd);
+	r |= add_bytes(o, "binary", c->binary);
+	if (len <= JUDGED_ARGV_MAX) {
+		argv = json_object_new_array();
+		for (size_t i = 0; argv && i < c->argc; i++)
+			r |= json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
+		r |= json_add(o, "argv", argv);
+	}
+	return r ? NULL : STEAL_PTR(o);
+}
+
 struct json_object *call_json(const struct call *c)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
@@ -347,6 +392,7 @@ struct json_object *call_json(const struct call *c)
 		r |= json_object_array_add(argv, json_bytes(c->argv[i], strlen(c->argv[i])));
 	r |= json_add_u64(o, "uid", c->uid);
 	r |= json_add_str(o, "user", c->user);
+	r |= add_groups(o, c->groups);
 	r |= json_add_str(o, "login_user", c->login_user);
 	r |= json_add_str(o, "session_user", c->session_user);
 	r |= json_add_str(o, "service", c->service);

@@ -62,4 +62,6 @@ bool call_same(const struct call *a, const struct call *b, enum scope scope, boo
 void call_facts(const struct call *c, struct facts *ret); /* borrows */
 int call_mark(struct call *c, const char *mark, bool never_allow);
 struct json_object *call_json(const struct call *c); /* for the ledger */
+/* What a verdict depended on, for `jitctl rules replay`; without argv where that is long.  New object; NULL. */
+struct json_object *call_judged_json(const struct call *c);
 int call_parse(const struct json_object *o, struct call **ret);

@@ -383,3 +383,80 @@ def test_follow_filters(cli, ledger, keys):
     finally:
         p.kill()
         p.communicate()
+
+
+def rules(tmp_path, text):
+    d = tmp_path / "jit"
+    (d / "rules.d").mkdir(parents=True)
+    (d / "people.d").mkdir()
+    key = fakehub.public(fakehub.keygen(tmp_path / "rulekey"))
+    (d / "jitd.conf").write_text("[Host]\nDefault=deny\n")
+    (d / "approvers").write_text(f'bob namespaces="decision@pam-jit" {key}\n')
+    (d / "people.d/sre.conf").write_text("[Person bob]\nPrincipal=bob\n[Team sre]\nMember=bob\n[Team ops]\nMember=bob\n")
+    (d / "rules.d/10.conf").write_text(text)
+    return d
+
+
+def call(user, binary, *args, **more):
+    return {"user": user, "groups": [], "service": "sudo", "target": "root", "binary": binary, "argv": [binary, *args],
+            "cwd": "/root", "marked": False, **more}
+
+
+def judged(ledger):
+    ledger.add("allowed", user="dave", service="sudo", rule="ls", call=call("dave", "/usr/bin/ls", "-l"))
+    ledger.add("allowed", user="dave", service="sudo", rule="ls", call=call("dave", "/usr/bin/ls", "-l", groups=["ops"]))
+    ledger.add("denied", user="eve", service="sudo", rule="never", by="rule", call=call("eve", "/bin/sh"))
+    ledger.add("requested", id=ID, user="alice", rule="web", terms={"need": "1 of sre"}, document="{}",
+               call=call("alice", "/usr/bin/id", tty="pts/3"))
+    ledger.add("denied", id=ID, user="alice", by="bob")
+    ledger.add("allowed", user="old", service="sudo", rule="ls", command="ls")
+
+
+NEW = """[Rule ls]
+User=%ops
+Command=/usr/bin/ls *
+Decision=allow
+[Rule terminals]
+User=alice
+Tty=pts/*
+Decision=approve
+Need=1 of ops
+[Rule eve]
+User=eve
+Tty=none
+Decision=allow
+"""
+
+
+def test_replay(cli, ledger, tmp_path):
+    judged(ledger)
+    d = rules(tmp_path, NEW)
+    r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir))
+    said = [line[21:] for line in r.out.splitlines()[:-2]]
+    assert r.code == 0 and said == [
+        "dave as root by sudo: /usr/bin/ls -l: allow ls, now deny Default",
+        "eve as root by sudo: /bin/sh: deny never, now allow eve",
+        "alice as root by sudo: /usr/bin/id: approve web (1 of sre), now approve terminals (1 of ops)"], r
+    assert r.out.splitlines()[-2:] == [
+        "4 calls: 3 would come out otherwise (1 with less in the way, 1 with more, 1 asking others), 1 as they did",
+        "1 more cannot be judged: their records do not hold the whole call"]
+    r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir), "--user", "eve", "--json")
+    lines = [json.loads(line) for line in r.out.splitlines()]
+    assert [line.get("becomes") for line in lines] == ["allow eve", None]
+    assert lines[-1]["sum"] == {"judged": 1, "changed": 1, "opened": 1, "closed": 0, "asked_otherwise": 0, "skipped": 0}
+    r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir), "--since", "2099-01-01")
+    assert r.code == 0 and r.out.startswith("0 calls: ")
+
+
+def test_replay_of_odd_records(cli, ledger, tmp_path):
+    d = rules(tmp_path, NEW)
+    good = call("eve\x1b[2J", "/bin/sh", "\u202e")
+    ledger.add("allowed", rule="x\x1b", call=good)
+    for broken in ({**good, "argv": 3}, {**good, "argv": [3]}, {**good, "groups": [{}], "cwd": 7}, {**good, "binary": {}}, {}, []):
+        ledger.add("allowed", rule="x", call=broken)
+    ledger.add("requested", id=ID, rule="x", call=good)
+    ledger.add("requested", id=ID, rule="x", terms={"need": "nobody"}, call=good)
+    r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir))
+    assert r.code == 0 and "\x1b" not in r.out and "\u202e" not in r.out and "1 calls: 1 would" in r.out and "\n8 more" in r.out, r
+    assert cli("rules", "replay", "--confdir", str(d), "--dir", str(tmp_path / "nowhere")).code == 5
+    assert cli("rules", "replay", "word", "--confdir", str(d), "--dir", str(ledger.dir)).code == 2

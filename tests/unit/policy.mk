@@ -2,7 +2,8 @@
 if CMOCKA
 policy_tests = tests/unit/test-conf tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
 	tests/unit/test-policy-load tests/unit/test-sudoargs tests/unit/test-hours \
-	tests/unit/test-policy-manual tests/unit/test-policy-laws
+	tests/unit/test-policy-manual tests/unit/test-policy-laws \
+	tests/unit/test-call
 check_PROGRAMS += $(policy_tests)
 TESTS += $(policy_tests)
 endif
@@ -31,3 +32,5 @@ tests_unit_test_policy_manual_LDADD = $(policy_libs) $(JSON_LIBS)
 EXTRA_DIST += tests/unit/policy-manual.txt
 tests_unit_test_policy_laws_SOURCES = tests/unit/test-policy-laws.c $(policy_site)
 tests_unit_test_policy_laws_LDADD = $(policy_libs)
+tests_unit_test_call_SOURCES = tests/unit/test-call.c
+tests_unit_test_call_LDADD = helper/libjitd.la $(policy_libs) $(JSON_LIBS)
