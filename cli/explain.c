@@ -12,6 +12,8 @@
 #include "cli/rules.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
+#include "lib/clock.h"
+#include "lib/hours.h"
 #include "lib/json.h"
 #include "lib/policy.h"
 #include "lib/text.h"
@@ -78,7 +80,53 @@ static void find_groups(const struct cli *c, const char *user, struct groups *g)
 	}
 }
 
-static int explain_local(struct cli *c, struct json_object **ret)
+/* Where and when the call would be made. */
+struct place {
+	char *cwd, tty[64];
+	const char *remote;
+	uint64_t real_usec;
+};
+
+static void place_done(struct place *p)
+{
+	free(p->cwd);
+}
+
+/* "pts/0" of "/dev/pts/0". */
+static void own_tty(char *buf, size_t size)
+{
+	char path[64];
+
+	if (ttyname_r(STDIN_FILENO, path, sizeof(path)) == 0 && strncmp(path, "/dev/", 5) == 0)
+		snprintf(buf, size, "%s", path + 5);
+	else
+		snprintf(buf, size, "%s", POLICY_NO_TTY);
+}
+
+static int find_place(const struct cli *c, struct place *p)
+{
+	struct zone *zones = NULL;
+	struct why w;
+	int r = 0;
+
+	if (c->value[OPT_TTY] && strlen(c->value[OPT_TTY]) >= sizeof(p->tty))
+		return cli_fail(CLI_MISUSED, "--tty: '%s' is no terminal", c->value[OPT_TTY]);
+	p->real_usec = clock_real();
+	if (c->value[OPT_AT])
+		r = hours_moment(c->value[OPT_AT], &zones, &p->real_usec, &w);
+	zone_free(zones);
+	if (r < 0)
+		return cli_fail(CLI_MISUSED, "--at: %s", w.text);
+	p->cwd = c->value[OPT_CWD] ? strdup(c->value[OPT_CWD]) : getcwd(NULL, 0);
+	if (c->value[OPT_TTY])
+		strcpy(p->tty, c->value[OPT_TTY]);
+	else
+		own_tty(p->tty, sizeof(p->tty));
+	p->remote = c->value[OPT_REMOTE];
+	return CLI_DONE;
+}
+
+static int explain_local(struct cli *c, const struct place *place, struct json_object **ret)
 {
 	CLEAN(policy_p) struct policy *p = NULL;
 	CLEAN(free_p) char *binary = NULL;
@@ -97,11 +145,15 @@ static int explain_local(struct cli *c, struct json_object **ret)
 	f.binary = binary;
 	f.argv = (const char *const *)c->argv;
 	f.argc = c->argc;
+	f.cwd = place->cwd;
+	f.tty = place->tty;
+	f.remote = place->remote;
+	f.real_usec = place->real_usec;
 	*ret = policy_explain(p, &f);
 	return *ret ? CLI_DONE : cli_oom();
 }
 
-static int explain_jitd(struct cli *c, struct json_object **ret)
+static int explain_jitd(struct cli *c, const struct place *place, struct json_object **ret)
 {
 	CLEAN(bus_p) sd_bus *bus = NULL;
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
@@ -126,6 +178,10 @@ static int explain_jitd(struct cli *c, struct json_object **ret)
 	if (binary)
 		json_add(o, "binary", json_bytes(binary, strlen(binary)));
 	json_add(o, "argv", argv);
+	json_add_str(o, "cwd", place->cwd);
+	json_add_str(o, "tty", place->tty);
+	json_add_str(o, "remote", place->remote);
+	json_add_u64(o, "real_usec", place->real_usec);
 	r = bus_open(&bus);
 	return r == CLI_DONE ? bus_call_json(bus, "Explain", ret, false, "s", json_text(o)) : r;
 }
@@ -134,10 +190,13 @@ int verb_explain(struct cli *c)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL, *unknown = NULL;
+	struct place place CLEAN(place_done) = {0};
 	struct json_object *list;
 	int r;
 
-	r = c->value[OPT_CONFDIR] ? explain_local(c, &o) : explain_jitd(c, &o);
+	r = find_place(c, &place);
+	if (r == CLI_DONE)
+		r = c->value[OPT_CONFDIR] ? explain_local(c, &place, &o) : explain_jitd(c, &place, &o);
 	if (r != CLI_DONE)
 		return r;
 	if (c->json) {

@@ -312,6 +312,10 @@ static void method_explain(struct control_call *k)
 	f.target = json_str(o, "target");
 	f.binary = json_str(o, "binary");
 	f.cwd = json_str(o, "cwd");
+	f.tty = json_str(o, "tty");
+	f.remote = json_str(o, "remote");
+	if (json_u64(o, "real_usec", &f.real_usec) < 0)
+		f.real_usec = clock_real();
 	control_reply_json(k, policy_explain(j->policy, &f));
 }
 

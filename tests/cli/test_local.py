@@ -203,3 +203,20 @@ def test_rules_test_misused(cli, confdir, tmp_path):
     (confdir / "rules.d/10.conf").write_text("[Rule a]\nNonsense=1\n")
     r = cli("rules", "test", "--confdir", str(confdir), str(table))
     assert r.code == 6 and "10.conf:2: unknown key" in r.err
+
+
+def test_explain_where_and_when(cli, confdir):
+    (confdir / "rules.d/10.conf").write_text(
+        "[Rule day]\nHours=Mon..Fri 08:00-20:00 Europe/Berlin\nDecision=deny\n[Rule there]\nCwd=/srv\nTty=pts/9\n"
+        "Remote=10.0.0.0/8\nDecision=deny\n[Rule none]\nTty=none\nDecision=allow\n")
+
+    def rule(*words):
+        return cli("explain", "--confdir", str(confdir), "--user", "alice", "--groups", "x", *words, "--json", "--", "/usr/bin/id").json()["rule"]
+
+    assert rule("--at", "2026-06-01 08:00 Europe/Berlin") == "day"
+    assert rule("--at", "2026-06-01 05:59") == "none"
+    assert rule("--at", "Sat 12:00", "--cwd", "/srv", "--tty", "pts/9", "--remote", "10.1.1.1") == "there"
+    assert rule("--at", "Sat 12:00", "--cwd", "/srv", "--tty", "pts/9", "--remote", "11.1.1.1") == "Default"
+    assert rule("--at", "Sat 12:00", "--cwd", "/tmp", "--tty", "pts/9") == "Default"
+    r = cli("explain", "--confdir", str(confdir), "--at", "noon", "/usr/bin/id")
+    assert r.code == 2 and "'noon' is no time" in r.err
