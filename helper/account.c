@@ -330,6 +330,23 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 		time_short(clock_real() + left, by, sizeof(by)), r->id);
 }
 
+/* Requests that are made and withdrawn in a loop would fill the ledger. */
+static bool too_often(struct client *c)
+{
+	uint64_t since = clock_boot() - USEC_PER_MIN;
+	unsigned n = 0;
+
+	for (const struct request *r = c->jitd->requests; r; r = r->next)
+		n += r->call->uid == c->call->uid && !r->stale && r->created > since;
+	if (n < c->jitd->policy->max_per_minute)
+		return false;
+	record_refusal(c->jitd, "gate", NULL, NULL, "more than %u requests of uid %u in a minute", c->jitd->policy->max_per_minute,
+		(unsigned)c->call->uid);
+	client_verdict(c, GATE_BUSY, NULL, NULL, false, "%s has made %u requests within a minute, which is as many as may be; wait "
+		"a little", c->call->user, n);
+	return true;
+}
+
 static bool quota_left(struct client *c)
 {
 	unsigned mine = 0, all = 0;
@@ -360,7 +377,7 @@ static void ask_people(struct client *c, const struct rule *rule)
 			wait_for(c, r, true);
 			return;
 		}
-	if (!reason_settled(c, rule) || !quota_left(c))
+	if (!reason_settled(c, rule) || too_often(c) || !quota_left(c))
 		return;
 	e = request_new(c->jitd, c->call, rule, c->work_usec, &r, &w);
 	if (e < 0) {

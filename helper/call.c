@@ -37,6 +37,7 @@ struct call *call_free(struct call *c)
 	free(c->line);
 	free(c->command);
 	free(c->reason);
+	free(c->within);
 	free(c->marks);
 	free(c);
 	return NULL;
@@ -253,7 +254,7 @@ static int common_fields(struct call *c, const struct gate_in *in, const struct 
 	if (dup_to(&c->service, gate_get(in, "service")) < 0 || dup_to(&c->tty, p->tty) < 0 ||
 	    dup_to(&c->session, p->session) < 0 || dup_to(&c->cwd, p->cwd) < 0 ||
 	    dup_to(&c->command, gate_get(in, "command")) < 0 || dup_to(&c->reason, gate_get(in, "reason")) < 0 ||
-	    dup_to(&c->remote, gate_get(in, "rhost")) < 0)
+	    dup_to(&c->remote, gate_get(in, "rhost")) < 0 || dup_to(&c->within, p->within) < 0)
 		return -ENOMEM;
 	/* For sshd the connection stands for the session, which does not exist yet. */
 	if (!c->session && conn)

@@ -21,6 +21,7 @@ struct process {
 	uid_t session_uid; /* owner of the login session by its cgroup; UID_NONE */
 	char *tty;         /* "pts/0"; NULL */
 	char *session;     /* logind session id; NULL */
+	char *within;      /* id of the grant in whose slice it stands; NULL */
 	char *exe, *cwd;
 };
 void process_done(struct process *p);
@@ -44,6 +45,7 @@ struct call {
 	size_t line_len;
 	char *command;                    /* SUDO_COMMAND; NULL */
 	char *reason;
+	char *within;                     /* id of the grant in which the call was made; NULL */
 	char *marks;                      /* words with blanks between; "" when nothing is odd */
 	bool marked;                      /* some mark says: never matches allow */
 	bool interactive;

@@ -83,7 +83,7 @@ struct request {
 	char digest[SHA256_HEX + 1];
 	struct terms terms;
 	char **requesters;   /* persons that stand behind the call, NULL-terminated: never their own approver */
-	uint64_t answer_by, claim_by, deadline; /* boot usec */
+	uint64_t created, answer_by, claim_by, deadline; /* boot usec; created is 0 after a restart */
 	uint64_t created_real, deadline_real;
 	struct decision_taken *decisions;
 	struct use *uses;

@@ -10,6 +10,7 @@
 #include "helper/call.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/id.h"
 
 void process_done(struct process *p)
 {
@@ -17,6 +18,7 @@ void process_done(struct process *p)
 		close_quietly(p->pidfd);
 	free(p->tty);
 	free(p->session);
+	free(p->within);
 	free(p->exe);
 	free(p->cwd);
 	*p = (struct process){ .pidfd = -1 };
@@ -142,6 +144,15 @@ static int read_session(struct process *p)
 	r = proc_read(p->pid, "cgroup", 8192, &text);
 	if (r < 0)
 		return r;
+	at = strstr(text, "/jit.slice/jit-");
+	if (at && strlen(at) > 15 + ID_UNIT_LEN && at[15 + ID_UNIT_LEN] == '.') {
+		char unit[ID_UNIT_LEN + 1] = "";
+		jit_id id;
+
+		memcpy(unit, at + 15, ID_UNIT_LEN);
+		if (id_parse(unit, id) >= 0 && !(p->within = strdup(id)))
+			return -ENOMEM;
+	}
 	at = strstr(text, "/user.slice/user-");
 	if (!at || !isdigit((unsigned char)at[17]))
 		return 0;

@@ -9,6 +9,8 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
+#define REQUESTERS_MAX 8 /* three of the call itself, and those of the grant around it */
+
 const char *state_string(enum state s)
 {
 	static const char *const names[] = {
@@ -367,12 +369,28 @@ static int add_requester(struct request *r, const char *user, size_t *n)
 	return 0;
 }
 
+/* Within a grant the login session is out of sight: those who stand behind the grant stand behind the call as well. */
+static int add_grantees(struct request *r, size_t *n)
+{
+	const struct request *outer = r->call->within ? request_find(r->jitd, r->call->within) : NULL;
+
+	for (char *const *p = outer ? outer->requesters : NULL; p && *p; p++) {
+		if (in_list(r->requesters, *p) || *n + 3 >= REQUESTERS_MAX)
+			continue;
+		r->requesters[*n] = strdup(*p);
+		if (!r->requesters[*n])
+			return -ENOMEM;
+		++*n;
+	}
+	return 0;
+}
+
 static int find_requesters(struct request *r)
 {
 	size_t n = 0;
 
-	r->requesters = calloc(4, sizeof(char *));
-	if (!r->requesters || add_requester(r, r->call->user, &n) < 0 || add_requester(r, r->call->login_user, &n) < 0 ||
+	r->requesters = calloc(REQUESTERS_MAX + 1, sizeof(char *));
+	if (!r->requesters || add_grantees(r, &n) < 0 || add_requester(r, r->call->user, &n) < 0 || add_requester(r, r->call->login_user, &n) < 0 ||
 	    add_requester(r, r->call->session_user, &n) < 0)
 		return -ENOMEM;
 	return 0;
@@ -411,7 +429,8 @@ int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint
 		return why(w, -ENOMEM, "out of memory");
 	r->jitd = j;
 	r->created_real = clock_real();
-	r->answer_by = clock_boot() + rule->answer_by_usec;
+	r->created = clock_boot();
+	r->answer_by = r->created + rule->answer_by_usec;
 	r->call = call;
 	e = id_new(r->id);
 	if (e >= 0 && request_find(j, r->id))
@@ -511,7 +530,7 @@ int request_restore(struct jitd *j, struct json_object *record, struct request *
 	if (!r)
 		return -ENOMEM;
 	r->jitd = j;
-	if (!id || !id_valid(id) || !document || !call || !who || n > 3 || call_parse(call, &r->call) < 0 ||
+	if (!id || !id_valid(id) || !document || !call || !who || n > REQUESTERS_MAX || call_parse(call, &r->call) < 0 ||
 	    json_u64(record, "answer_by", &r->answer_by) < 0)
 		return why(w, -EBADMSG, "a `requested` record without id, document or call");
 	strcpy(r->id, id);

@@ -145,8 +145,10 @@ struct request *lives_match(struct client *c, const struct rule *rule, bool dige
 			continue;
 		if (now >= (r->state == STATE_GRANTED ? r->claim_by : r->deadline))
 			continue;
-		/* The same process asks again, because jitd was away when it was to be let go. */
-		if (c->process.pid && use_of(r, c->process.pid, c->process.start))
+		/* The same process asks the same again, because jitd was away when it was to be let go.  It may stand in the
+		 * grant's slice already, where its session is out of sight. */
+		if ((digest || !whole) && c->process.pid && use_of(r, c->process.pid, c->process.start) &&
+		    call_same(r->call, c->call, r->terms.scope, true))
 			return r;
 		if ((whole && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
 			continue;

@@ -64,6 +64,7 @@ struct policy {
 	char **sshd_exe;                /* SshdExecutable=: whose PAM_USER is believed */
 	char **secure_path;             /* SecurePath=: where `jitctl request` looks a command up */
 	unsigned max_pending_user, max_pending; /* MaxPendingPerUser=, MaxPending= */
+	unsigned max_per_minute;                /* MaxPerMinute=: new requests of one user */
 	char *digest;                   /* SHA-256 of all that was read, hex: of what `sha256sum FILE…` prints, run in
 					   CONFDIR on the files in the order they were read */
 };

@@ -63,6 +63,7 @@ For=30s
 CONF = """\
 [Host]
 Default=deny
+MaxPerMinute=1000
 Origin=https://hub.example
 """
 

@@ -47,7 +47,7 @@ def desk(lab):
     host = lab.host("web1")
     lab.boot()
     d = Desk(host)
-    d.set_up(rules=RULES, conf="[Host]\nDefault=deny\nHold=20s\n")
+    d.set_up(rules=RULES, conf="[Host]\nDefault=deny\nMaxPerMinute=1000\nHold=20s\n")
     host.run("jitctl", "pam", "enable", "su", "su-l", "sshd")
     host.run("sh", "-c", "echo root:root-pw | chpasswd")
     return d

@@ -62,7 +62,7 @@ static const struct {
 	{ "[Host x]\nDefault=deny\n[Host]\nDefault=deny\n", "", "jitd.conf:1: [Host x]: there is only one, write [Host]\n" },
 	{ DENY "Need=1 of sre\n", "",
 		"jitd.conf:3: unknown key 'Need' in [Host]; known: Host Label Default Hold Origin SshdExecutable SecurePath"
-		" MaxPendingPerUser MaxPending\n" },
+		" MaxPendingPerUser MaxPending MaxPerMinute\n" },
 	{ DENY "[Default]\nUser=x\n", "",
 		"jitd.conf:4: unknown key 'User' in [Default]; known: Need Scope For AtMost AnswerBy ClaimBy Reason AtEnd"
 		" Unmapped Join\n" },
