@@ -12,7 +12,7 @@
 #include "lib/policy-keys.h"
 #include "lib/text.h"
 
-#define RULES_MAX 4096
+#define RULES_MAX 16384
 
 struct place {
 	const char *file; /* one of the loader's files */
