@@ -20,6 +20,7 @@
 #include <syslog.h>
 #include <unistd.h>
 #include "lib/clock.h"
+#define HANG_SECONDS 60 /* a run that takes longer hangs; a busy machine with sanitizers is slow, not hung */
 
 struct pam_jit_knobs pam_jit_knobs __attribute__((visibility("default")));
 struct outcome *outcome;
@@ -301,7 +302,7 @@ static void client(const struct run *r)
 	struct state before, after;
 	pam_handle_t *pamh = NULL;
 
-	alarm(15);
+	alarm(HANG_SECONDS);
 	set_environment(r);
 	set_stdio(r);
 	set_signals(r);
@@ -450,7 +451,7 @@ static pid_t start_server(const struct run *r)
 		fake_fill("gate.sock");
 	pid = fork();
 	if (pid == 0) {
-		alarm(15);
+		alarm(HANG_SECONDS);
 		if (r->lenient)
 			close(STDERR_FILENO);
 		close(slave);
@@ -473,7 +474,7 @@ static pid_t start_client(const struct run *r)
 	if (r->orphan) {
 		outcome->parent = getpid();
 		pid = fork();
-		alarm(15);
+		alarm(HANG_SECONDS);
 		while (pid != 0)
 			pause();
 	}
