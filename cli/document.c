@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/document.h"
+#include "cli/document-context.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
@@ -204,6 +205,7 @@ static void view_what(struct json_object *doc)
 		field("sudo says", PLAIN, command);
 	if (binary)
 		fieldf("file", PLAIN, "%s%s%s", binary, sha ? "  sha256 " : "", sha ? sha : "");
+	document_view_package(doc);
 	fieldf("as", BOLD, "%s, by %s", target ? target : "?", service ? service : "?");
 }
 
@@ -285,24 +287,6 @@ static void view_marks(struct json_object *doc)
 	}
 }
 
-static void view_context(struct json_object *doc)
-{
-	struct json_object *context = json_obj(doc, "context");
-	const char *left = "context";
-
-	if (!context)
-		return;
-	json_object_object_foreach(context, key, value) {
-		const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value)
-										  : json_text(value);
-		CLEAN(free_p) char *name = text_escape(key, strlen(key), 40);
-		CLEAN(free_p) char *shown = text ? text_escape(text, strlen(text), SHOWN_LINE) : NULL;
-
-		fieldf(left, PLAIN, "%s: %s", name ? name : "?", shown ? shown : "?");
-		left = "";
-	}
-}
-
 void document_view(struct json_object *doc)
 {
 	CLEAN(free_p) char *cwd = document_text(doc, "cwd", SHOWN_LINE), *reason = document_text(doc, "reason", SHOWN_LONG),
@@ -313,10 +297,12 @@ void document_view(struct json_object *doc)
 	view_what(doc);
 	fieldf("where", PLAIN, "%s%s%s", host ? host : "?", cwd ? ", in " : "", cwd ? cwd : "");
 	field("why", reason && *reason ? PLAIN : YELLOW, reason && *reason ? reason : "(no reason given)");
+	document_view_ticket(doc);
 	view_marks(doc);
 	view_terms(doc);
 	view_need(doc);
-	view_context(doc);
+	document_view_checks(doc);
+	document_view_context(doc);
 	if (json_str(doc, "created"))
 		field("asked", PLAIN, when_clock(json_str(doc, "created"), when, sizeof(when)));
 }

@@ -12,6 +12,14 @@
  *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
  *           `marks` are words such as "target-unknown", "disagreement", "environment", "script".
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.
+ *           `context` is for people and never the ground of a decision.  What could not be learnt is left out; `late` names
+ *           what was not known in time:
+ *           {"ticket"?,"package"?:{"state":"shipped|changed|unlisted|none","name"?,"version"?},
+ *            "last"?:[{"id","age":seconds,"command","target","outcome"}…],
+ *            "similar"?:{"total":N,"approved":N,"denied":N,"unanswered":N,"pending":N,"last"?:{"by","verdict","age"}},
+ *            "users"?:[{"name","sessions":N,"tty"?,"from"?,"age"?:seconds,"requester"?:true}…],"users_more"?:N,
+ *            "failed_units"?:{"count":N,"names":[…]},"load"?,"cpus"?:N,"memory_available_mib"?:N,"up":seconds,"late"?:[…]}
+ *           `checks` are the results of the rule's checks: {"check","effect","by":"host|courier","holds":bool,"text"}.
  * decision  {"v":1,"request","digest","host","verdict":"approve|deny","approver":principal,"for"?:seconds,"scope"?,
  *            "code"?,"note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.
  *            namespace decision@pam-jit.  `for`, `scope` only narrow; absent means as asked.

@@ -77,7 +77,7 @@ def test_show(cli, jitd):
     for line in ("K7QF-2M9X is running: ends in 29 min", "who        alice (uid 1000) on pts/3 from 10.0.0.7",
                  "what       systemctl restart nginx", "sudo says  /usr/bin/systemctl restart nginx", "as         root, by sudo",
                  "where      web1, in /home/alice", "why        INC-17 nginx hangs", "for        30 min",
-                 "need       1 of sre", "sre: bob, carol", "context    load: 0.42",
+                 "need       1 of sre", "sre: bob, carol", "host       load 0.42", "context    failed-units: 0",
                  'answers    bob (bob@example.com) approved 10 d ago, with hw-key: "go on"', "uses       process 77 on pts/3",
                  "digest     " + "12" * 32):
         assert line in r.out, (line, r.out)
