@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ struct loader {
 	unsigned conf_files; /* how many of them configure (jitd.conf, its drop-ins, rules) */
 	FILE *manifest;
 	bool people_good, in_rules;
+	void *names;        /* of the rules so far: a tree of struct named */
 	struct draft host, fallback, one; /* one: the rule being read */
 	struct draft *current;            /* NULL: what stands here belongs nowhere */
 	struct rule rule;
@@ -250,7 +252,8 @@ static void finish_rule(struct loader *l)
 	apply_defaults(l, &l->one);
 	check_rule(l, &l->one, &l->rule);
 	l->one.section = 0;
-	grown = reallocarray(p->rule, p->n_rules + 1, sizeof(*grown));
+	/* Room for twice as many whenever they are a power of two. */
+	grown = p->n_rules & (p->n_rules - 1) ? p->rule : reallocarray(p->rule, p->n_rules ? 2 * p->n_rules : 1, sizeof(*grown));
 	if (!grown) {
 		out_of_memory(l);
 		return;
@@ -260,10 +263,42 @@ static void finish_rule(struct loader *l)
 	l->rule = (struct rule){ 0 };
 }
 
+/* Where a name stood first. */
+struct named {
+	char *name;
+	struct place at;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+static void free_named(void *n)
+{
+	free(((struct named *)n)->name);
+	free(n);
+}
+
+/* The first of that name, which may be this one; NULL: out of memory. */
+static const struct named *first_named(struct loader *l, const char *name, struct place at)
+{
+	struct named *n = malloc(sizeof(*n)), **found;
+
+	if (!n)
+		return NULL;
+	*n = (struct named){ .name = strdup(name), .at = at };
+	found = n->name ? tsearch(n, &l->names, compare_named) : NULL;
+	if (!found || *found != n)
+		free_named(n);
+	return found ? *found : NULL;
+}
+
 /* Names that may not be a rule's; false after saying why. */
 static bool rule_name_good(struct loader *l, const char *name, struct place at)
 {
-	const struct rule *twin;
+	const struct named *first;
+	bool twin;
 
 	if (!name || !name_valid(name)) {
 		MISTAKE(l, at, "[Rule%s%s] needs a name of letters, digits, '.', '_', '-'", name ? " " : "", name ? name : "");
@@ -273,9 +308,14 @@ static bool rule_name_good(struct loader *l, const char *name, struct place at)
 		MISTAKE(l, at, "no rule may be named %s: that is what stands for no rule", name);
 		return false;
 	}
-	twin = policy_find_rule(l->policy, name);
+	first = first_named(l, name, at);
+	if (!first) {
+		out_of_memory(l);
+		return false;
+	}
+	twin = first->at.file != at.file || first->at.line != at.line;
 	if (twin)
-		MISTAKE(l, at, "there is a [Rule %s] already (%s:%u): rename one", name, twin->file, twin->line);
+		MISTAKE(l, at, "there is a [Rule %s] already (%s:%u): rename one", name, first->at.file, first->at.line);
 	if (l->policy->n_rules >= RULES_MAX)
 		MISTAKE(l, at, "more than %d rules", RULES_MAX);
 	return !twin && l->policy->n_rules < RULES_MAX;
@@ -450,6 +490,7 @@ static void finish_host(struct loader *l)
 	apply_defaults(l, &l->fallback);
 	fill_in_host(l);
 	name_fallback(l);
+	policy_settle(l->policy);
 	check_fallback(l);
 	if (!(l->host.bad & (bit(HOST_MaxPending) | bit(HOST_MaxPendingPerUser))) && p->max_pending_user > p->max_pending)
 		MISTAKE(l, place_of(&l->host, HOST_MaxPendingPerUser), "MaxPendingPerUser= is more than MaxPending=");
@@ -484,6 +525,7 @@ static void policy_free_p(struct policy **p)
 
 static void loader_done(struct loader *l)
 {
+	tdestroy(l->names, free_named);
 	conf_list_free(l->files);
 	rule_done(&l->rule);
 	if (l->manifest)
