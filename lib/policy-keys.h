@@ -47,6 +47,8 @@ bool show_words(FILE *out, const void *object, const void *field);
 extern const struct value_type type_labels, type_folders, type_terminals, type_networks, type_patterns, type_hours;
 
 void rule_done(struct rule *r);
+/* Sets `elsewhere` of all rules, once they, the host's name and its labels are complete. */
+void policy_settle(struct policy *p);
 /* What the matchers need of the lists' texts, once they are complete.  0, -ENOMEM, -EINVAL with words. */
 int rule_compile(struct rule *r, struct zone **zones, struct why *w);
 /* The next word of a command pattern at *AT, which moves behind it; NULL at the end.  A backslash takes the character

@@ -33,6 +33,10 @@ static bool glob_match(const char *word, size_t len, const char *text, int flags
 {
 	char pattern[CONF_LINE_MAX + 1];
 
+	/* What stands before the first special character must be there to the letter: most rules of many end here. */
+	for (size_t i = 0; i < len && word[i] != '*' && word[i] != '?' && word[i] != '[' && word[i] != '\\'; i++)
+		if (word[i] != text[i])
+			return false;
 	if (len >= sizeof(pattern))
 		return false;
 	memcpy(pattern, word, len);
@@ -412,6 +416,12 @@ static enum match match_Hours(const struct rule *r, const struct facts *f, struc
 		why(w, 0, "it is %s in %s, not %s", hours_now(r->hour[0].zone, f->real_usec, now), zone_name(r->hour[0].zone),
 			wanted);
 	return m;
+}
+
+/* The two keys that are about the host alone. */
+enum match match_host(const struct rule *r, const struct facts *f)
+{
+	return both(match_Host(r, f, NULL), match_Label(r, f, NULL));
 }
 
 typedef enum match (*matcher)(const struct rule *r, const struct facts *f, struct why *w);

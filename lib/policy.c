@@ -49,10 +49,11 @@ void policy_decide(const struct policy *p, const struct facts *f, struct verdict
 {
 	const struct rule *doubt = NULL;
 	struct facts all = at_home(p, f);
+	bool home = !f->host && !f->labels;
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule *r = &p->rule[i];
-		enum fit fit = fit_rule(r, &all, NULL);
+		enum fit fit = home && r->elsewhere ? PASSED_OVER : fit_rule(r, &all, NULL);
 
 		/* An `allow` in doubt takes nothing away; any other rule might have refused, or asked more people than a
 		 * later one does. */
@@ -65,6 +66,15 @@ void policy_decide(const struct policy *p, const struct facts *f, struct verdict
 	}
 	*ret = conclude(p->default_decision, p->default_decision == DECISION_APPROVE ? &p->fallback : NULL, doubt,
 		fit_for_allow(&all, NULL));
+}
+
+void policy_settle(struct policy *p)
+{
+	const struct facts nothing = { 0 };
+	struct facts own = at_home(p, &nothing);
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		p->rule[i].elsewhere = match_host(&p->rule[i], &own) == MATCH_NO;
 }
 
 bool policy_mismatch(const struct policy *p, const struct rule *r, const struct facts *f, struct why *w)

@@ -35,6 +35,8 @@ struct rule {
 	char **remote, **label, **hours;  /* networks; labels; hours of the week */
 	struct cidr *network;             /* of each of REMOTE */
 	struct hours *hour;               /* of each of HOURS */
+	bool elsewhere;                   /* HOST or LABEL rule the policy's own host out: found at load, so that a fleet's rules
+					     cost a host little */
 	/* what follows */
 	enum decision decision;
 	char *message; /* for deny */

@@ -1,6 +1,7 @@
 /* What must hold of all rules and all calls, tried on random ones. */
 #include "tests/unit/site.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/cleanup.h"
@@ -287,6 +288,66 @@ static void order_is_nothing(void **state)
 	}
 }
 
+/* What the loader finds out about a rule and its own host changes no verdict. */
+static void settled_as_judged(void **state)
+{
+	static char web1[] = "web1", db1[] = "db1";
+	static char *const marks[][3] = { { NULL }, { prod, NULL }, { dmz, NULL }, { dmz, prod, NULL } };
+	unsigned elsewhere = 0;
+
+	for (unsigned i = 0; i < 50000; i++) {
+		struct random_policy p;
+		struct verdict before, after;
+		struct facts f;
+		char *own[3];
+
+		random_policy(&p);
+		random_facts(&f);
+		if (test_below(2))
+			forget(&f);
+		memcpy(own, marks[test_below(ELEMENTS(marks))], sizeof(own));
+		p.policy.host = test_below(2) ? web1 : db1;
+		p.policy.labels = own;
+		if (test_below(4)) {
+			f.host = NULL;
+			f.labels = NULL;
+		}
+		policy_decide(&p.policy, &f, &before);
+		policy_settle(&p.policy);
+		policy_decide(&p.policy, &f, &after);
+		assert_int_equal(after.decision, before.decision);
+		assert_ptr_equal(after.rule, before.rule);
+		assert_int_equal(after.unknown, before.unknown);
+		assert_ptr_equal(after.doubt, before.doubt);
+		for (size_t k = 0; k < RULES; k++)
+			elsewhere += p.policy.rule[k].elsewhere;
+		random_policy_done(&p);
+	}
+	assert_true(elsewhere > 10000);
+}
+
+/* Looking at the first letters of a pattern says no only where fnmatch() does. */
+static void letters_as_fnmatch(void **state)
+{
+	static const char letters[] = "ab.-/*?[]!\\";
+	unsigned matched = 0;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		char pattern[8] = "/", text[8] = "/";
+		const char *const argv[] = { "x", NULL };
+		bool match;
+
+		for (unsigned k = 1, n = 1 + test_below(6); k <= n; k++)
+			pattern[k] = letters[test_below(sizeof(letters) - 1)];
+		for (unsigned k = 1, n = test_below(5); k <= n; k++)
+			text[k] = letters[test_below(5)];
+		match = policy_command_match(pattern, text, argv, 1);
+		assert_int_equal(match, fnmatch(pattern, text, FNM_PATHNAME | FNM_PERIOD) == 0);
+		matched += match;
+	}
+	assert_true(matched > 1000);
+}
+
 static int end_random(void **state)
 {
 	random_zones = zone_free(random_zones);
@@ -300,6 +361,8 @@ int main(void)
 		cmocka_unit_test(forgetting_opens_nothing),
 		cmocka_unit_test(explained_as_decided),
 		cmocka_unit_test(order_is_nothing),
+		cmocka_unit_test(settled_as_judged),
+		cmocka_unit_test(letters_as_fnmatch),
 	};
 
 	return cmocka_run_group_tests_name("policy-laws", tests, NULL, end_random);
