@@ -1,50 +1,12 @@
-/* What the parts of pam_jit.so share.  The module lives in sudo, su and sshd, as root and often with the user's real
- * uid: it keeps no static state, no descriptor over a return, changes no disposition, restores mask and errno, and
- * every value that decides begins as a refusal. */
+/* What the parts of pam_jit.so share.  The talk with jitd is gate_client/; here is what is PAM's. */
 #pragma once
 #include <security/pam_modules.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-#include "lib/clock.h"
-#include "lib/gate.h"
-#include "lib/id.h"
-
-/* The bounds, in microseconds.  A test build puts its own in their place. */
-#ifdef PAM_JIT_KNOBS
-#include PAM_JIT_KNOBS
-#else
-#define JIT_SOCKET GATE_SOCKET
-#define JIT_SERVER_UID ((uid_t)0)
-#define JIT_REAL_UID() getuid()
-#define JIT_CMDLINE "/proc/self/cmdline"
-#define JIT_FIRST_WAIT GATE_FIRST_WAIT_USEC
-#define JIT_GRACE (5 * USEC_PER_SEC)     /* on top of the `wait` that jitd announced */
-#define JIT_CEILING (15 * USEC_PER_MIN)  /* nobody waits longer in account */
-#define JIT_RETRY_FOR (30 * USEC_PER_SEC) /* how long a jitd that went away may stay away */
-#define JIT_RETRY_FIRST (USEC_PER_SEC / 10)
-#define JIT_RETRY_MOST USEC_PER_SEC
-#define JIT_OPEN_WAIT (5 * USEC_PER_SEC)
-#define JIT_CLOSE_WAIT USEC_PER_SEC
-#endif
-
-#define JIT_LINE_MAX 1024  /* bytes of one line from jitd, of a reason, of an answer */
-#define JIT_LINES_MAX 8    /* lines of one text from jitd */
-#define JIT_TEXT_MAX (JIT_LINES_MAX * (JIT_LINE_MAX + 1))
-#define JIT_WORDS_MAX 2000 /* messages in one talk: more is a jitd gone mad */
-#define JIT_PROMPTS_MAX 8  /* questions in one talk */
+#include "gate_client/jit.h"
 
 /* An answer is a gate_result, or this: the service is none of ours.  As sparse as GATE_ALLOW. */
 #define JIT_NOT_OURS 0xa6936c1eU
 
 enum jit_phase { PHASE_ACCOUNT, PHASE_SESSION };
-enum jit_kind {
-	KIND_NONE,  /* no opinion */
-	KIND_SUDO,  /* sudo sudo-i */
-	KIND_SU,    /* su su-l */
-	KIND_SSHD,  /* sshd */
-	KIND_NAMED, /* another one that service= names */
-};
 
 struct jit_args {
 	bool debug;
@@ -53,99 +15,33 @@ struct jit_args {
 	const char *bad; /* the first argument that is wrong; NULL: none */
 };
 
-/* One call of libpam into the module. */
-struct jit {
+/* One call of libpam into the module: struct jit's side. */
+struct pam_side {
 	pam_handle_t *pamh;
 	enum jit_phase phase;
 	struct jit_args args;
-	enum jit_kind kind;
-	const char *service, *user, *ruser, *tty, *rhost; /* PAM items; NULL when unset or empty */
-	bool terminal;  /* what is said is seen at once: progress may be shown */
-	bool prompt;    /* and a question may be asked there */
-	bool announced; /* without a terminal: the one line at the start is out */
-	bool gone;      /* nobody is there any more: say nothing */
 };
 
-/* What jitd has said in the end, or what we say for it. */
-struct jit_verdict {
-	enum gate_result result;
-	jit_id id;             /* "" when there is none */
-	uint64_t deadline;     /* CLOCK_BOOTTIME; 0: none */
-	char boot[BOOT_ID_LEN + 1];
-	char target[256];      /* "" when not said */
-	bool session;
-	char text[JIT_TEXT_MAX]; /* "" when not said; unfiltered */
-};
+static inline struct pam_side *side(const struct jit *j)
+{
+	return j->side;
+}
 
 /* ---- args.c ---- */
 
 void args_parse(struct jit_args *a, enum jit_phase phase, const char *service, int argc, const char **argv);
 enum jit_kind args_kind(const struct jit_args *a, const char *service);
 
-/* ---- facts.c ---- */
+/* ---- host.c ---- */
 
 /* Reads the PAM items and finds out whom we speak to.  0 or -EINVAL when service or user are missing. */
-int facts_load(struct jit *j);
+int host_load(struct jit *j);
 /* SUDO_COMMAND as sudo itself set it; NULL when it is not certain that sudo did.  Account phase only. */
-const char *facts_sudo_command(const struct jit *j);
-/* JIT_REASON as the requester's environment has it; NULL. */
-const char *facts_reason(const struct jit *j);
-/* The connection that sshd serves: its socket, or -1.  CONN, if not NULL, gets its name for jitd. */
-#define CONN_MAX 160
-int facts_connection(const struct jit *j, char conn[CONN_MAX]);
-/* Every `arg` and, where the command line is too long or cannot be read, cut=yes; sets j->prompt for sudo. */
-void facts_put_args(struct jit *j, struct gate_out *o);
-/* A descriptor above 2: the host may run with 0 to 2 closed.  FD itself, a copy of it in its place, or -errno. */
-int fd_above_stdio(int fd);
-
-/* ---- message.c ---- */
-
-#define MESSAGE_FMT(a, b) __attribute__((format(printf, a, b)))
-
-/* Our own words, one line: progress for a terminal, and what the user must learn in any case. */
-void say(struct jit *j, const char *fmt, ...) MESSAGE_FMT(2, 3);
-void say_error(struct jit *j, const char *fmt, ...) MESSAGE_FMT(2, 3);
-/* jitd's words, filtered: progress, and the text of a verdict. */
-void show_progress(struct jit *j, const char *text);
-void show_verdict(struct jit *j, const struct jit_verdict *v);
-/* Asks.  0 with a new string in RET (NULL: no answer); -EINTR when the prompt was broken off. */
-int show_prompt(struct jit *j, const char *text, char **ret);
-/* What is said for a result when jitd said nothing. */
-const char *result_words(enum gate_result r);
-
-/* ---- wait.c ---- */
-
-enum woke { WOKE_TICK, WOKE_DATA, WOKE_LEAVE };
-enum leave { LEAVE_NOT, LEAVE_INTERRUPT, LEAVE_HANGUP, LEAVE_TERMINATED, LEAVE_CLIENT_GONE };
-
-struct watch; /* opaque here, so that nobody else polls */
-struct watch *watch_begin(struct jit *j);  /* blocks the signals; NULL: no memory */
-struct watch *watch_end(struct watch *w);  /* restores the signal mask; always NULL */
-/* Waits for FD (or -1) until UNTIL (CLOCK_MONOTONIC), at most a second.  W may be NULL: then only FD and the time count. */
-enum woke watch_wait(struct watch *w, int fd, uint64_t until);
-enum leave watch_cause(const struct watch *w);
-/* The host's own mask for the time of a prompt. */
-void watch_pause(struct watch *w);
-void watch_resume(struct watch *w);
-
-/* ---- talk.c ---- */
-
-/* The whole account talk.  V always holds a verdict afterwards. */
-void talk_account(struct jit *j, struct jit_verdict *v);
-/* `open` or `close`, answered within LIMIT microseconds.  ID, SESSION may be NULL. */
-void talk_session(struct jit *j, const char *type, const char *id, const char *session, uint64_t limit,
-	struct jit_verdict *v);
-
-/* ---- verdict.c ---- */
-
-/* A verdict's fields into V.  -EPROTO for anything that is not exactly one; V is then a refusal. */
-int verdict_read(const struct gate_in *in, struct jit_verdict *v);
-/* A verdict of our own. */
-void verdict_own(struct jit_verdict *v, enum gate_result result, const char *fmt, ...) MESSAGE_FMT(3, 4);
-/* False once the deadline has passed, or when it is of another boot, or when neither can be told. */
-bool verdict_timely(uint64_t deadline, const char *boot);
-/* The only place where an answer becomes a PAM code. */
-int verdict_code(uint32_t answer);
+const char *host_sudo_command(const struct jit *j);
+/* The fields of `account`. */
+void host_put_account(struct jit *j, struct gate_out *o);
+/* The conversation and the log of libpam. */
+extern const struct jit_host host_pam;
 
 /* ---- session.c ---- */
 

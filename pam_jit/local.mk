@@ -2,8 +2,7 @@
 # host with pam_end(), and nothing of it stays behind.
 pam_LTLIBRARIES = pam_jit/pam_jit.la
 
-pam_jit_sources = pam_jit/jit.h pam_jit/pam_jit.c pam_jit/args.c pam_jit/facts.c pam_jit/message.c pam_jit/session.c \
-	pam_jit/talk.c pam_jit/verdict.c pam_jit/wait.c
+pam_jit_sources = pam_jit/jit.h pam_jit/pam_jit.c pam_jit/args.c pam_jit/host.c pam_jit/session.c $(gate_client_sources)
 pam_jit_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,--version-script=$(srcdir)/pam_jit/pam_jit.map \
 	-Wl,--as-needed
 if !SANITIZERS

@@ -1,7 +1,6 @@
 /* pam_jit.so: the entry points.  account is the gate, session reports and attaches, auth and setcred say nothing. */
 #include <errno.h>
 #include <pwd.h>
-#include <security/pam_ext.h>
 #include <security/pam_modutil.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +15,16 @@
 /* `login` must never lock root out of the console, where a mistake in a PAM file is mended. */
 static bool root_on_console(const struct jit *j)
 {
-	const struct passwd *pw = j->user && !strcmp(j->service, "login") ? pam_modutil_getpwnam(j->pamh, j->user) : NULL;
+	const struct passwd *pw = j->user && !strcmp(j->service, "login") ? pam_modutil_getpwnam(side(j)->pamh, j->user) : NULL;
 
 	return pw && pw->pw_uid == 0;
 }
 
 static uint32_t misconfigured(struct jit *j, bool opening)
 {
-	CLEAN(free_p) char *arg = text_escape(j->args.bad, strlen(j->args.bad), 128);
+	CLEAN(free_p) char *arg = text_escape(side(j)->args.bad, strlen(side(j)->args.bad), 128);
 
-	pam_syslog(j->pamh, LOG_ERR, "unknown, doubled or malformed argument '%s' in the PAM file of this service; refused",
+	say_log(j, LOG_ERR, "unknown, doubled or malformed argument '%s' in the PAM file of this service; refused",
 		arg ? arg : "?");
 	if (root_on_console(j))
 		return JIT_NOT_OURS;
@@ -42,7 +41,7 @@ static bool passes_at_once(const struct jit *j)
 
 	if ((j->kind == KIND_SUDO || j->kind == KIND_SU) && JIT_REAL_UID() == 0)
 		return true;
-	command = facts_sudo_command(j);
+	command = host_sudo_command(j);
 	return command && (!strcmp(command, "list") || !strcmp(command, "validate"));
 }
 
@@ -50,7 +49,7 @@ static bool passes_at_once(const struct jit *j)
 static uint32_t settle(struct jit *j, const struct jit_verdict *v)
 {
 	if (v->result != GATE_ALLOW) {
-		pam_syslog(j->pamh, LOG_NOTICE, "refused: %s%s%s", gate_result_string(v->result), *v->id ? ", request " : "",
+		say_log(j, LOG_NOTICE, "refused: %s%s%s", gate_result_string(v->result), *v->id ? ", request " : "",
 			v->id);
 		return v->result;
 	}
@@ -59,7 +58,7 @@ static uint32_t settle(struct jit *j, const struct jit_verdict *v)
 		return GATE_REFUSED;
 	}
 	if (v->deadline && !verdict_timely(v->deadline, v->boot)) {
-		pam_syslog(j->pamh, LOG_NOTICE, "refused: the time of grant %s is over", v->id);
+		say_log(j, LOG_NOTICE, "refused: the time of grant %s is over", v->id);
 		say_error(j, "the time of grant %s is over; refused", v->id);
 		session_forget(j);
 		return GATE_TIMED_OUT;
@@ -72,13 +71,13 @@ static uint32_t account(struct jit *j)
 	CLEAN(free_p) struct jit_verdict *v = NULL;
 
 	session_forget(j);
-	if (facts_load(j) < 0) {
-		pam_syslog(j->pamh, LOG_ERR, "no PAM_USER; refused");
+	if (host_load(j) < 0) {
+		say_log(j, LOG_ERR, "no PAM_USER; refused");
 		return GATE_REFUSED;
 	}
 	if (passes_at_once(j)) {
-		if (j->args.debug)
-			pam_syslog(j->pamh, LOG_DEBUG, "%s passes without a request", j->user);
+		if (side(j)->args.debug)
+			say_log(j, LOG_DEBUG, "%s passes without a request", j->user);
 		return GATE_ALLOW;
 	}
 	v = malloc(sizeof(*v));
@@ -86,9 +85,9 @@ static uint32_t account(struct jit *j)
 		say_error(j, "out of memory; refused");
 		return GATE_REFUSED;
 	}
-	talk_account(j, v);
-	if (j->args.debug)
-		pam_syslog(j->pamh, LOG_DEBUG, "jitd's verdict is %s, id %s, session %s", gate_result_string(v->result),
+	talk_account(j, "account", host_put_account, v);
+	if (side(j)->args.debug)
+		say_log(j, LOG_DEBUG, "jitd's verdict is %s, id %s, session %s", gate_result_string(v->result),
 			*v->id ? v->id : "none", v->session ? "yes" : "no");
 	return settle(j, v);
 }
@@ -97,23 +96,34 @@ static uint32_t judge(struct jit *j, uint32_t (*what)(struct jit *j), int argc, 
 {
 	const void *service = NULL, *user = NULL;
 
-	if (pam_get_item(j->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || !service)
+	if (pam_get_item(side(j)->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || !service)
 		return GATE_REFUSED;
-	pam_get_item(j->pamh, PAM_USER, &user);
+	pam_get_item(side(j)->pamh, PAM_USER, &user);
 	j->service = service;
 	j->user = user;
-	args_parse(&j->args, j->phase, j->service, argc, argv);
-	j->kind = args_kind(&j->args, j->service);
-	if (j->args.bad)
+	args_parse(&side(j)->args, side(j)->phase, j->service, argc, argv);
+	j->kind = args_kind(&side(j)->args, j->service);
+	if (side(j)->args.bad)
 		return misconfigured(j, what == session_open);
 	if (j->kind == KIND_NONE)
 		return JIT_NOT_OURS;
 	return what(j);
 }
 
+/* The only place where an answer becomes a PAM code.  Equality only, of values that no stray bit turns into each other; whatever is not known here is a refusal. */
+static int verdict_code(uint32_t answer)
+{
+	if (answer == (uint32_t)GATE_ALLOW)
+		return PAM_SUCCESS;
+	if (answer == JIT_NOT_OURS)
+		return PAM_IGNORE;
+	return PAM_PERM_DENIED;
+}
+
 static int enter(pam_handle_t *pamh, enum jit_phase phase, uint32_t (*what)(struct jit *j), int argc, const char **argv)
 {
-	struct jit j = { .pamh = pamh, .phase = phase };
+	struct pam_side s = { .pamh = pamh, .phase = phase };
+	struct jit j = { .host = &host_pam, .side = &s };
 	int saved = errno, code;
 
 	code = verdict_code(judge(&j, what, argc, argv));

@@ -3,7 +3,6 @@
  * Anything else, and the session must not begin: su honours an error; sudo ignores PAM_SESSION_ERR and dies badly of
  * others, sshd would write the refusal into scp's or git's protocol, so there the process ends itself. */
 #include <errno.h>
-#include <security/pam_ext.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,7 +42,7 @@ static struct session_data *data_get(const struct jit *j)
 	const void *found = NULL;
 	struct session_data *d;
 
-	if (pam_get_data(j->pamh, DATA_NAME, &found) != PAM_SUCCESS || !found)
+	if (pam_get_data(side(j)->pamh, DATA_NAME, &found) != PAM_SUCCESS || !found)
 		return NULL;
 	memcpy(&d, &found, sizeof(d)); /* ours, though libpam hands it out as const */
 	return d->magic == DATA_MAGIC ? d : NULL;
@@ -56,7 +55,7 @@ int session_keep(struct jit *j, const struct jit_verdict *v)
 	if (!d)
 		return -ENOMEM;
 	*d = (struct session_data){ .magic = DATA_MAGIC, .v = *v };
-	if (pam_set_data(j->pamh, DATA_NAME, d, data_free) != PAM_SUCCESS) {
+	if (pam_set_data(side(j)->pamh, DATA_NAME, d, data_free) != PAM_SUCCESS) {
 		free(d);
 		return -ENOMEM;
 	}
@@ -67,8 +66,8 @@ void session_forget(struct jit *j)
 {
 	const void *found;
 
-	if (pam_get_data(j->pamh, DATA_NAME, &found) == PAM_SUCCESS)
-		pam_set_data(j->pamh, DATA_NAME, NULL, NULL);
+	if (pam_get_data(side(j)->pamh, DATA_NAME, &found) == PAM_SUCCESS)
+		pam_set_data(side(j)->pamh, DATA_NAME, NULL, NULL);
 }
 
 /* SIGKILL ends every process but the first of a pid namespace (sudo as a container's only process): that one exits. */
@@ -86,7 +85,7 @@ uint32_t session_refuse(struct jit *j, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	pam_syslog(j->pamh, LOG_ERR, "session refused: %s", words);
+	say_log(j, LOG_ERR, "session refused: %s", words);
 	say_error(j, "the session is refused: %s", words);
 	if (j->kind == KIND_SUDO || j->kind == KIND_SSHD)
 		end_process();
@@ -105,7 +104,7 @@ static uint32_t limit_scope(struct jit *j, const struct session_data *d)
 		return session_refuse(j, "the time of grant %s is over", d->v.id);
 	if (asprintf(&text, "%lluus", (unsigned long long)(d->v.deadline - now)) < 0)
 		return session_refuse(j, "out of memory");
-	if (pam_set_data(j->pamh, LIMIT_NAME, text, string_free) != PAM_SUCCESS) {
+	if (pam_set_data(side(j)->pamh, LIMIT_NAME, text, string_free) != PAM_SUCCESS) {
 		free(text);
 		return session_refuse(j, "out of memory");
 	}
@@ -124,7 +123,7 @@ static uint32_t judge_session(struct jit *j, const struct jit_verdict *v)
 
 static const char *login_session(const struct jit *j)
 {
-	const char *id = pam_getenv(j->pamh, "XDG_SESSION_ID");
+	const char *id = pam_getenv(side(j)->pamh, "XDG_SESSION_ID");
 
 	return id && *id && strlen(id) <= SESSION_ID_MAX ? id : NULL;
 }
@@ -177,17 +176,17 @@ uint32_t session_open(struct jit *j)
 	struct session_data *d = data_get(j);
 	uint32_t answer = GATE_REFUSED;
 
-	if (facts_load(j) < 0)
+	if (host_load(j) < 0)
 		return session_refuse(j, "no PAM_USER");
 	if (!d)
 		answer = open_unknown(j);
 	else {
 		answer = judge_session(j, &d->v);
-		if (answer == (uint32_t)GATE_ALLOW && d->v.session && !j->args.before)
+		if (answer == (uint32_t)GATE_ALLOW && d->v.session && !side(j)->args.before)
 			answer = attach(j, d);
 	}
 	d = data_get(j);
-	if (answer == (uint32_t)GATE_ALLOW && j->args.before && d)
+	if (answer == (uint32_t)GATE_ALLOW && side(j)->args.before && d)
 		answer = limit_scope(j, d);
 	return answer;
 }
@@ -198,7 +197,7 @@ uint32_t session_close(struct jit *j)
 	struct session_data *d = data_get(j);
 	struct jit_verdict v;
 
-	if (!j->args.before && d && d->opened && facts_load(j) == 0)
+	if (!side(j)->args.before && d && d->opened && host_load(j) == 0)
 		talk_session(j, "close", *d->v.id ? d->v.id : NULL, NULL, JIT_CLOSE_WAIT, &v);
 	return GATE_ALLOW;
 }

@@ -8,7 +8,7 @@ TESTS += $(pam_tests) tests/pam/symbols.sh
 endif
 
 tests_pam_pam_jit_test_la_SOURCES = $(pam_jit_sources) tests/pam/knobs.h
-tests_pam_pam_jit_test_la_CPPFLAGS = $(AM_CPPFLAGS) -DPAM_JIT_KNOBS='"tests/pam/knobs.h"'
+tests_pam_pam_jit_test_la_CPPFLAGS = $(AM_CPPFLAGS) -DJIT_KNOBS='"tests/pam/knobs.h"'
 # The bounds are the test program's, and so is the way to the outside (tests/pam/fault.c): undefined here.
 tests_pam_pam_jit_test_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere \
 	-Wl,--version-script=$(srcdir)/pam_jit/pam_jit.map \

@@ -1,9 +1,9 @@
-/* What jitd said in the end: read strictly, held against the clock, and made a PAM code in one place. */
+/* What jitd said in the end: read strictly, and held against the clock. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "pam_jit/jit.h"
+#include "gate_client/jit.h"
 
 void verdict_own(struct jit_verdict *v, enum gate_result result, const char *fmt, ...)
 {
@@ -68,14 +68,4 @@ bool verdict_timely(uint64_t deadline, const char *boot)
 	if (clock_boot_id(now) < 0 || strcmp(now, boot))
 		return false;
 	return clock_boot() < deadline;
-}
-
-/* Equality only, of values that no stray bit turns into each other; whatever is not known here is a refusal. */
-int verdict_code(uint32_t answer)
-{
-	if (answer == (uint32_t)GATE_ALLOW)
-		return PAM_SUCCESS;
-	if (answer == JIT_NOT_OURS)
-		return PAM_IGNORE;
-	return PAM_PERM_DENIED;
 }

@@ -1,20 +1,19 @@
 /* The conversation: one message per call, one line each, whatever the host does with it.  The answer to a request
  * never depends on whether a message got through.  PAM_SILENT is not looked at: sudo sets it always. */
 #include <errno.h>
-#include <security/pam_ext.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/text.h"
-#include "pam_jit/jit.h"
+#include "gate_client/jit.h"
 
 #define PREFIX "pam-jit: " /* of every line: among sudo's and ssh's own, a person sees whose word it is */
 
-static void put(struct jit *j, int style, const char *line)
+static void put(struct jit *j, enum jit_style style, const char *line)
 {
 	if (!j->gone)
-		pam_prompt(j->pamh, style, NULL, "%s", line);
+		j->host->show(j, style, line);
 }
 
 /* One line of jitd's words: printable and cut, backslashes as they stand, for jitd has escaped it already. */
@@ -23,7 +22,7 @@ static const char *filter(char buf[JIT_LINE_MAX], const char *s, size_t len)
 	return text_line(buf, JIT_LINE_MAX, s, len);
 }
 
-static __attribute__((format(printf, 3, 0))) void own_words(struct jit *j, int style, const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0))) void own_words(struct jit *j, enum jit_style style, const char *fmt, va_list ap)
 {
 	char text[JIT_LINE_MAX];
 	int n = snprintf(text, sizeof(text), PREFIX);
@@ -39,7 +38,7 @@ void say(struct jit *j, const char *fmt, ...)
 	if (!j->terminal)
 		return;
 	va_start(ap, fmt);
-	own_words(j, PAM_TEXT_INFO, fmt, ap);
+	own_words(j, SHOW_INFO, fmt, ap);
 	va_end(ap);
 }
 
@@ -48,11 +47,22 @@ void say_error(struct jit *j, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	own_words(j, PAM_ERROR_MSG, fmt, ap);
+	own_words(j, SHOW_ERROR, fmt, ap);
 	va_end(ap);
 }
 
-static void show_lines(struct jit *j, int style, const char *text)
+void say_log(struct jit *j, int priority, const char *fmt, ...)
+{
+	char text[JIT_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	j->host->log(j, priority, text);
+}
+
+static void show_lines(struct jit *j, enum jit_style style, const char *text)
 {
 	for (unsigned i = 0; *text && i < JIT_LINES_MAX; i++) {
 		size_t len = strcspn(text, "\n");
@@ -73,7 +83,7 @@ static void show_joined(struct jit *j, const char *text)
 	for (; *text && n < JIT_LINE_MAX; text++)
 		all[n++] = *text == '\n' ? ' ' : *text;
 	all[n] = '\0';
-	show_lines(j, PAM_ERROR_MSG, all);
+	show_lines(j, SHOW_ERROR, all);
 }
 
 void show_progress(struct jit *j, const char *text)
@@ -81,7 +91,7 @@ void show_progress(struct jit *j, const char *text)
 	if (j->kind == KIND_SSHD)
 		return; /* would come late, or in a protocol's way */
 	if (j->terminal) {
-		show_lines(j, PAM_TEXT_INFO, text);
+		show_lines(j, SHOW_INFO, text);
 		return;
 	}
 	if (!j->announced)
@@ -121,13 +131,13 @@ void show_verdict(struct jit *j, const struct jit_verdict *v)
 	if (v->result == GATE_ALLOW) {
 		/* sshd shows this in an interactive login only, so it is in no protocol's way. */
 		if (j->terminal || j->kind == KIND_SSHD)
-			show_lines(j, PAM_TEXT_INFO, text);
+			show_lines(j, SHOW_INFO, text);
 		else if (j->announced)
 			show_joined(j, text);
 		return;
 	}
 	if (j->terminal || j->kind == KIND_SSHD)
-		show_lines(j, PAM_ERROR_MSG, text);
+		show_lines(j, SHOW_ERROR, text);
 	else
 		show_joined(j, text);
 }
@@ -142,16 +152,18 @@ static void forget_answer(char *answer)
 
 int show_prompt(struct jit *j, const char *text, char **ret)
 {
-	char line[JIT_LINE_MAX], *answer = NULL;
+	char line[JIT_LINE_MAX + 1], *answer = NULL;
 	size_t len = strlen(filter(line, text, strcspn(text, "\n")));
 	int r;
 
 	*ret = NULL;
 	if (!j->prompt || j->gone)
 		return 0;
-	r = pam_prompt(j->pamh, PAM_PROMPT_ECHO_ON, &answer, "%s%s", line, len && line[len - 1] != ' ' ? " " : "");
-	if (r == PAM_SUCCESS && answer)
+	if (len && line[len - 1] != ' ')
+		memcpy(line + len, " ", 2);
+	r = j->host->ask(j, line, &answer);
+	if (r == 0 && answer)
 		*ret = strndup(answer, JIT_LINE_MAX);
 	forget_answer(answer);
-	return r == PAM_SUCCESS ? 0 : -EINTR;
+	return r;
 }

@@ -1,6 +1,5 @@
 /* The client side of lib/gate.h: connect, say who asks for what, and hear jitd out, within bounds on everything. */
 #include <errno.h>
-#include <security/pam_ext.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include <unistd.h>
 #include "lib/cleanup.h"
 #include "lib/paths.h"
-#include "pam_jit/jit.h"
+#include "gate_client/jit.h"
 
 struct talk {
 	struct jit *j;
@@ -114,7 +113,7 @@ static void unreachable(struct talk *t, int err)
 	else
 		verdict_own(t->v, GATE_UNREACHABLE, "jitd cannot be reached at %s (%s); see 'systemctl status jitd'",
 			JIT_SOCKET, strerror(-err));
-	pam_syslog(t->j->pamh, LOG_ERR, "jitd cannot be reached at %s: %s", JIT_SOCKET,
+	say_log(t->j, LOG_ERR, "jitd cannot be reached at %s: %s", JIT_SOCKET,
 		err == -EPERM ? "the listener is not root" : strerror(-err));
 	end(t);
 }
@@ -183,7 +182,7 @@ static void try_connect(struct talk *t)
 static void nonsense(struct talk *t, const char *what)
 {
 	verdict_own(t->v, GATE_UNREACHABLE, "jitd's answer is not understood (%s); nothing is let through", what);
-	pam_syslog(t->j->pamh, LOG_ERR, "jitd's answer is not understood: %s", what);
+	say_log(t->j, LOG_ERR, "jitd's answer is not understood: %s", what);
 	end(t);
 }
 
@@ -355,7 +354,7 @@ static void leave(struct talk *t, enum leave cause)
 
 static void out_of_time(struct talk *t, const char *words)
 {
-	pam_syslog(t->j->pamh, LOG_ERR, "%s", words);
+	say_log(t->j, LOG_ERR, "%s", words);
 	if (*t->id)
 		verdict_own(t->v, GATE_UNREACHABLE, "%s\nthe request %s stays; run the command again", words, t->id);
 	else
@@ -388,33 +387,13 @@ static void step(struct talk *t)
 		out_of_time(t, "jitd has stopped answering");
 }
 
-static void put_who(const struct jit *j, struct gate_out *o)
-{
-	gate_put(o, "service", j->service);
-	gate_put(o, "user", j->user);
-}
-
-static void put_claims(const struct jit *j, struct gate_out *o)
-{
-	char conn[CONN_MAX];
-
-	gate_put(o, "ruser", j->ruser);
-	gate_put(o, "tty", j->tty);
-	if (facts_connection(j, conn) >= 0)
-		gate_put(o, "conn", conn);
-}
-
-static ssize_t compose_account(struct talk *t)
+static ssize_t compose_account(struct talk *t, const char *type, talk_put put)
 {
 	const char *reason = facts_reason(t->j);
 	struct gate_out o;
 
-	gate_begin(&o, t->first, sizeof(t->first), "account");
-	put_who(t->j, &o);
-	put_claims(t->j, &o);
-	gate_put(&o, "rhost", t->j->rhost);
-	gate_put(&o, "command", facts_sudo_command(t->j));
-	facts_put_args(t->j, &o);
+	gate_begin(&o, t->first, sizeof(t->first), type);
+	put(t->j, &o);
 	if (reason)
 		gate_put_bytes(&o, "reason", reason, strnlen(reason, JIT_LINE_MAX));
 	gate_put(&o, "interactive", t->j->prompt ? "yes" : "no");
@@ -433,7 +412,7 @@ static void converse(struct talk *t, ssize_t len)
 		step(t);
 }
 
-void talk_account(struct jit *j, struct jit_verdict *v)
+void talk_account(struct jit *j, const char *type, talk_put put, struct jit_verdict *v)
 {
 	struct talk *t = talk_new(j, v, JIT_CEILING);
 
@@ -441,7 +420,7 @@ void talk_account(struct jit *j, struct jit_verdict *v)
 		return;
 	t->w = watch_begin(j);
 	if (t->w) {
-		converse(t, compose_account(t));
+		converse(t, compose_account(t, type, put));
 		show_verdict(j, v);
 	}
 	/* Only now: with its mask back the host may be killed by the signal that made us leave. */
@@ -459,9 +438,9 @@ void talk_session(struct jit *j, const char *type, const char *id, const char *s
 		return;
 	t->connected = true; /* it was, in account: a jitd that is being restarted gets its chance within LIMIT */
 	gate_begin(&o, t->first, sizeof(t->first), type);
-	put_who(j, &o);
+	facts_put_who(j, &o);
 	if (!strcmp(type, "open"))
-		put_claims(j, &o);
+		facts_put_claims(j, &o);
 	gate_put(&o, "session", session);
 	gate_put(&o, "id", id);
 	converse(t, gate_finish(&o));

@@ -1,4 +1,4 @@
-/* What the module can tell about the call: PAM items, SUDO_COMMAND, the command line, the terminal, the connection.
+/* What a module can tell about the call from the process that it is in: the environment, the command line, the connection.
  * All of it is a claim to jitd, which asks the kernel; here it decides only what may be shown and asked where. */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -13,7 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/sudoargs.h"
-#include "pam_jit/jit.h"
+#include "gate_client/jit.h"
 
 #define ARGS_MAX (GATE_FIELDS - 32) /* leaves fields for everything else */
 #define DESCRIPTORS_MAX 4096        /* a host with more of them is not searched to the end */
@@ -33,39 +33,6 @@ int fd_above_stdio(int fd)
 	return high < 0 ? -e : high;
 }
 
-static const char *item(const struct jit *j, int which)
-{
-	const void *value = NULL;
-
-	if (pam_get_item(j->pamh, which, &value) != PAM_SUCCESS || !value || !*(const char *)value)
-		return NULL;
-	return value;
-}
-
-/* sudo shows text on the user's terminal itself, wherever stdout goes; everybody else prints it to stdout and reads
- * answers from stdin.  sshd shows nothing before the end. */
-static void find_terminal(struct jit *j)
-{
-	if (!j->tty || j->kind == KIND_SSHD)
-		return;
-	if (j->kind == KIND_SUDO) {
-		j->terminal = true;
-		return; /* j->prompt waits for the options: facts_put_args() */
-	}
-	j->terminal = isatty(STDOUT_FILENO) == 1;
-	j->prompt = j->terminal && isatty(STDIN_FILENO) == 1;
-}
-
-int facts_load(struct jit *j)
-{
-	j->user = item(j, PAM_USER);
-	j->ruser = item(j, PAM_RUSER);
-	j->tty = item(j, PAM_TTY);
-	j->rhost = item(j, PAM_RHOST);
-	find_terminal(j);
-	return j->service && j->user ? 0 : -EINVAL;
-}
-
 /* The process's own environment, past any getenv() that the host puts before libc's. */
 static const char *raw_environment(const char *name, size_t len)
 {
@@ -73,24 +40,6 @@ static const char *raw_environment(const char *name, size_t len)
 		if (!strncmp(*e, name, len) && (*e)[len] == '=')
 			return *e + len + 1;
 	return NULL;
-}
-
-/* In the account phase sudo puts a getenv() of its own before libc's, which answers from the environment that sudo has
- * built; SUDO_COMMAND is sudo's word there.  Should that hook be missing (another sudo, another build), getenv() would
- * give us the requester's own variable: a pointer into the process's environment.  Such a value is nobody's word. */
-const char *facts_sudo_command(const struct jit *j)
-{
-	const char *value;
-
-	if (j->kind != KIND_SUDO || j->phase != PHASE_ACCOUNT)
-		return NULL;
-	value = getenv("SUDO_COMMAND"); /* not secure_getenv(): sudo hooks this one */
-	if (!value)
-		return NULL;
-	for (char **e = environ; e && *e; e++)
-		if (value >= *e && value <= *e + strlen(*e))
-			return NULL;
-	return value;
 }
 
 /* sudo drops JIT_REASON from the environment that it builds, so the requester's own is read.  sshd's is the daemon's. */
@@ -241,4 +190,20 @@ int facts_connection(const struct jit *j, char conn[CONN_MAX])
 		return -1;
 	memcpy(conn, kept, CONN_MAX);
 	return matches == 1 ? match : only;
+}
+
+void facts_put_who(const struct jit *j, struct gate_out *o)
+{
+	gate_put(o, "service", j->service);
+	gate_put(o, "user", j->user);
+}
+
+void facts_put_claims(const struct jit *j, struct gate_out *o)
+{
+	char conn[CONN_MAX];
+
+	gate_put(o, "ruser", j->ruser);
+	gate_put(o, "tty", j->tty);
+	if (facts_connection(j, conn) >= 0)
+		gate_put(o, "conn", conn);
 }

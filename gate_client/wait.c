@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/cleanup.h"
-#include "pam_jit/jit.h"
+#include "gate_client/jit.h"
 
 #define TICK_USEC USEC_PER_SEC
 
