@@ -1,7 +1,7 @@
 # Clocks, ids, text, files, the gate's messages, digests, JSON, envelopes.
 if CMOCKA
 lib_tests = tests/unit/test-clock tests/unit/test-id tests/unit/test-text tests/unit/test-file tests/unit/test-gate \
-	tests/unit/test-digest tests/unit/test-json tests/unit/test-envelope
+	tests/unit/test-digest tests/unit/test-json tests/unit/test-envelope tests/unit/test-code
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
 endif
@@ -27,3 +27,5 @@ tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/unit.h
 tests_unit_test_json_LDADD = $(lib_libs)
 tests_unit_test_envelope_SOURCES = tests/unit/test-envelope.c tests/unit/unit.h
 tests_unit_test_envelope_LDADD = $(lib_libs)
+tests_unit_test_code_SOURCES = tests/unit/test-code.c tests/unit/unit.h
+tests_unit_test_code_LDADD = $(lib_libs)
