@@ -189,7 +189,7 @@ static int explain_jitd(struct cli *c, const struct place *place, struct json_ob
 int verb_explain(struct cli *c)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
-	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL, *unknown = NULL;
+	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL, *unknown = NULL, *reason = NULL;
 	struct place place CLEAN(place_done) = {0};
 	struct json_object *list;
 	int r;
@@ -206,8 +206,12 @@ int verb_explain(struct cli *c)
 	decision = document_text(o, "decision", 16);
 	rule = document_text(o, "rule", 64);
 	need = document_text(o, "need", 300);
+	reason = json_str(o, "reason") ? screen_safe(json_str(o, "reason")) : NULL; /* escaped already */
 	printf("%s%s%s by rule %s%s%s\n", paint(BOLD), decision ? decision : "?", paint(PLAIN), rule ? rule : "?",
 		need ? ", needs " : "", need ? need : "");
+	field("", PLAIN, reason);
+	if (json_true(o, "match"))
+		field("", PLAIN, "whoever approves needs the code that will stand on the requester's terminal");
 	unknown = document_text(o, "unknown", 400);
 	if (unknown)
 		fieldf("", YELLOW, "the call %s", unknown);

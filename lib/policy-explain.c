@@ -27,8 +27,13 @@ static int add_verdict(struct json_object *o, const struct policy *p, const stru
 
 	e = json_add_str(o, "decision", decision_string(v->decision));
 	e |= json_add_str(o, "rule", v->rule ? v->rule->name : POLICY_FALLBACK);
-	if (v->decision == DECISION_APPROVE)
+	if (v->decision == DECISION_APPROVE) {
 		e |= json_add_str(o, "need", need_format(&v->rule->need, need, sizeof(need)));
+		if (!policy_reason_ok(v->rule, NULL, &w))
+			e |= json_add_str(o, "reason", w.text);
+		if (v->rule->match_code)
+			e |= json_add_bool(o, "match", true);
+	}
 	if (policy_unknown_words(p, f, v, &w))
 		e |= json_add_str(o, "unknown", w.text);
 	return e;

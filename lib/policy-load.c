@@ -189,6 +189,14 @@ static void check_lists(struct loader *l, const struct draft *d)
 	}
 }
 
+/* Words that nobody would ever see are a slip. */
+static void check_hint(struct loader *l, const struct draft *d, const struct rule *r)
+{
+	if (r->reason_hint && r->reason != REASON_REQUIRED && !(d->bad & bit(KEY_Reason)))
+		MISTAKE(l, place_of(d, KEY_ReasonHint), "ReasonHint= explains a reason that nobody has to give: add Reason=required, or"
+			" leave it out");
+}
+
 static void check_rule(struct loader *l, const struct draft *d, struct rule *r)
 {
 	struct why w = { "" };
@@ -199,6 +207,7 @@ static void check_rule(struct loader *l, const struct draft *d, struct rule *r)
 		out_of_memory(l); /* each value was judged when it was read */
 	check_need(l, d, &r->need);
 	check_spans(l, d, r);
+	check_hint(l, d, r);
 	if (!decided)
 		MISTAKE(l, d->at, "[Rule %s] has no Decision=: allow, deny or approve", r->name);
 	if (!decided || (d->bad & bit(KEY_Decision)))
@@ -217,6 +226,7 @@ static void check_fallback(struct loader *l)
 
 	check_need(l, d, &r->need);
 	check_spans(l, d, r);
+	check_hint(l, d, r);
 	if ((l->host.bad & bit(HOST_Default)) || l->policy->default_decision != DECISION_APPROVE)
 		return;
 	if (!(d->said & bit(KEY_Need)))

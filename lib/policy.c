@@ -134,8 +134,8 @@ bool policy_reason_ok(const struct rule *r, const char *reason, struct why *w)
 	if (r->reason != REASON_REQUIRED)
 		return true;
 	if (!given) {
-		why(w, 0, "a reason is required%s%s", r->reason_pattern ? ", of the form " : "",
-			r->reason_pattern ? r->reason_pattern : "");
+		why(w, 0, "a reason is required%s%s", r->reason_hint ? ": " : r->reason_pattern ? ", of the form " : "",
+			r->reason_hint ? r->reason_hint : r->reason_pattern ? r->reason_pattern : "");
 		return false;
 	}
 	if (!r->reason_pattern)
@@ -147,7 +147,8 @@ bool policy_reason_ok(const struct rule *r, const char *reason, struct why *w)
 	ok = regexec(&re, reason, 0, NULL, 0) == 0;
 	regfree(&re);
 	if (!ok)
-		why(w, 0, "the reason must be of the form %s", r->reason_pattern);
+		why(w, 0, "the reason %s %s", r->reason_hint ? "does not fit; wanted is:" : "must be of the form",
+			r->reason_hint ? r->reason_hint : r->reason_pattern);
 	return ok;
 }
 
@@ -168,6 +169,7 @@ void rule_done(struct rule *r)
 	free(r->file);
 	free(r->message);
 	free(r->reason_pattern);
+	free(r->reason_hint);
 	*r = (struct rule){ 0 };
 }
 

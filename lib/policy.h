@@ -45,6 +45,8 @@ struct rule {
 	uint64_t work_usec, at_most_usec, answer_by_usec, claim_by_usec; /* For AtMost AnswerBy ClaimBy */
 	enum reason_policy reason;
 	char *reason_pattern; /* POSIX extended; NULL */
+	char *reason_hint;    /* what kind of reason is wanted, in words; NULL */
+	bool match_code;      /* Match=: an approval must bear the code that stands on the requester's terminal */
 	enum at_end at_end;
 	uint64_t warn_usec;  /* first warning before the end; 0: none */
 	uint64_t grace_usec; /* from the first signal to SIGKILL */
@@ -132,8 +134,9 @@ bool policy_mismatch(const struct policy *p, const struct rule *r, const struct 
 /* Why V came out unknown, in words; nothing to say (false) of any other verdict. */
 bool policy_unknown_words(const struct policy *p, const struct facts *f, const struct verdict *v, struct why *w);
 
-/* All that in JSON: {"decision","rule","need"?,"unknown"?:words,"passed_over":[{"rule","why"?}]}; "why" is missing where the
- * rule would have decided, were it not for a doubt before it.  New object; NULL when out of memory. */
+/* All that in JSON: {"decision","rule","need"?,"reason"?:words,"match"?,"unknown"?:words,"passed_over":[{"rule","why"?}]};
+ * "why" is missing where the rule would have decided, were it not for a doubt before it; "reason" says what reason is required.
+ * New object; NULL when out of memory. */
 struct json_object *policy_explain(const struct policy *p, const struct facts *f);
 
 /* PATTERN is words split at blanks ("\ " keeps a blank): the first is globbed against the resolved binary, each other

@@ -64,11 +64,11 @@ static const struct {
 		"jitd.conf:3: unknown key 'Need' in [Host]; known: Host Label Default Hold Origin SshdExecutable SecurePath"
 		" MaxPendingPerUser MaxPending MaxPerMinute\n" },
 	{ DENY "[Default]\nUser=x\n", "",
-		"jitd.conf:4: unknown key 'User' in [Default]; known: Need Scope For AtMost AnswerBy ClaimBy Reason AtEnd"
-		" Unmapped Join\n" },
+		"jitd.conf:4: unknown key 'User' in [Default]; known: Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint"
+		" Match AtEnd Unmapped Join\n" },
 	{ DENY, ASK "comand=/bin/x\n",
 		"rules.d/r.conf:4: unknown key 'comand' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours Decision Message Need"
-		" Scope For AtMost AnswerBy ClaimBy Reason AtEnd Unmapped Join\n" },
+		" Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n" },
 
 	/* Rules. */
 	{ DENY, "[Rule]\nDecision=deny\n", "rules.d/r.conf:1: [Rule] needs a name of letters, digits, '.', '_', '-'\n" },
@@ -144,6 +144,14 @@ static const struct {
 	{ DENY, ASK "Reason=required (a)\\1\n", "rules.d/r.conf:4: Reason=: the pattern refers back with \\1: that is not taken\n" },
 	{ DENY, ASK "Reason=required ((a{1,99}){1,99}){1,99}\n",
 		"rules.d/r.conf:4: Reason=: the pattern's {…} multiply to 10000 or more: use + or *\n" },
+	{ DENY, ASK "Reason=required\nReasonHint=\n", "rules.d/r.conf:5: ReasonHint= has no value: leave the line out to have the default\n" },
+	{ DENY, ASK "ReasonHint=the ticket\n",
+		"rules.d/r.conf:4: ReasonHint= explains a reason that nobody has to give: add Reason=required, or leave it out\n" },
+	{ DENY, ASK "Reason=none\nReasonHint=the ticket\n",
+		"rules.d/r.conf:5: ReasonHint= explains a reason that nobody has to give: add Reason=required, or leave it out\n" },
+	{ DENY, ASK "Reason=must\nReasonHint=the ticket\n",
+		"rules.d/r.conf:4: Reason=: 'must' is none of optional, none, required, required PATTERN\n" },
+	{ DENY, ASK "Match=code\n", "rules.d/r.conf:4: Match=: 'code' is neither yes nor no\n" },
 	{ DENY, ASK "AtEnd=warn 5min\n",
 		"rules.d/r.conf:4: AtEnd=: after the warning stands what happens: \"warn 5min, terminate\" or \"warn 5min, drain\"\n" },
 	{ DENY, ASK "AtEnd=warn, drain\n", "rules.d/r.conf:4: AtEnd=: warn what? write \"warn 5min\" or \"warn no\"\n" },
@@ -229,7 +237,7 @@ static const struct {
 		"rules.d/r.conf:3: Need= names the team 'nope', and there is no [Team nope] in people.d\n"
 		"rules.d/r.conf:1: [Rule a] has no Decision=: allow, deny or approve\n"
 		"rules.d/r.conf:6: unknown key 'X' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours"
-		" Decision Message Need Scope For AtMost AnswerBy ClaimBy Reason AtEnd Unmapped Join\n"
+		" Decision Message Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n"
 		"rules.d/r.conf:7: neither [Section] nor Key=value nor a comment ('#')\n" },
 };
 
@@ -524,9 +532,9 @@ static void shows(void **state)
 	struct policy *p;
 
 	begin("[Host]\nHost=web1\nOrigin=https://hub.example.com\nHold=90s\n[Default]\nNeed=1 of sre or 1 of security with hw-key\n"
-	      "Reason=required ^[A-Z]{3}\nAtEnd=warn no, drain\n",
+	      "Reason=required ^[A-Z]{3}\nReasonHint=the  ticket, such as INC-1\nAtEnd=warn no, drain\n",
 		"[Rule a]\nUser=%dba !x\nCommand=/bin/a b\\ c * | /bin/d\nDecision=approve\nNeed=2 of sre, 1 of security\n"
-		"For=90min\nUnmapped=yes\nJoin=user\nScope=service\n"
+		"For=90min\nUnmapped=yes\nJoin=user\nScope=service\nMatch=yes\n"
 		"[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n"
 		"[Rule d]\nCwd=/a\\ b/* !/c\nTty=none pts/*\nRemote=10.0.0.0/8 !::1\nHost=web*\nLabel=!prod\n"
 		"Hours=Mon..Fri,Sun 08:00-20:00 Europe/Berlin | !Sat UTC\nHours=22:00-06:00 UTC\nDecision=deny\n"
@@ -535,9 +543,10 @@ static void shows(void **state)
 	first = policy_show(p);
 	policy_free(p);
 	assert_non_null(strstr(first, "[Host]\nHost=web1\nDefault=approve\nHold=1 min 30 s\nOrigin=https://hub.example.com\n"));
-	assert_non_null(strstr(first, "/rules.d/r.conf:10\n[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n"));
+	assert_non_null(strstr(first, "/rules.d/r.conf:11\n[Rule b]\nTarget=vault\nDecision=deny\nMessage=not here\n"));
 	assert_non_null(strstr(first, "Command=/bin/a b\\ c * | /bin/d\n"));
-	assert_non_null(strstr(first, "AtEnd=warn no, drain\n"));
+	assert_non_null(strstr(first, "Reason=required ^[A-Z]{3}\nReasonHint=the  ticket, such as INC-1\nMatch=no\nAtEnd=warn no, drain\n"));
+	assert_non_null(strstr(first, "Match=yes\n"));
 	assert_non_null(strstr(first, "Cwd=/a\\ b/* !/c\nTty=none pts/*\nRemote=10.0.0.0/8 !::1\nHost=web*\nLabel=!prod\n"
 		"Hours=Mon..Fri,Sun 08:00-20:00 Europe/Berlin | !Sat UTC | 22:00-06:00 UTC\n"));
 	write_shown(first);

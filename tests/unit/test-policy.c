@@ -506,6 +506,9 @@ static void explains(void **state)
 		{ HOST_DENY, "", "sudo alice root /bin/id id", "{\"decision\":\"deny\",\"rule\":\"Default\",\"passed_over\":[]}" },
 		{ HOST_APPROVE, "", "sudo alice root /bin/id id",
 			"{\"decision\":\"approve\",\"rule\":\"Default\",\"need\":\"1 of sre\",\"passed_over\":[]}" },
+		{ HOST_DENY, R("a", APPROVE) "Reason=required ^INC\nReasonHint=the ticket\nMatch=yes\n", "sudo alice root /bin/id id",
+			"{\"decision\":\"approve\",\"rule\":\"a\",\"need\":\"1 of sre\",\"reason\":\"a reason is required: the ticket\","
+			"\"match\":true,\"passed_over\":[]}" },
 		{ HOST_DENY, R("a", "User=%dba\n" APPROVE) R("b", ALLOW), "sudo alice root /bin/id id nogroups",
 			"{\"decision\":\"deny\",\"rule\":\"Default\",\"unknown\":\"could not be judged by rule a: user cannot be compared"
 			" with %dba: the user's groups are unknown\",\"passed_over\":[{\"rule\":\"a\",\"why\":\"user cannot be compared"
@@ -572,6 +575,12 @@ static void reasons(void **state)
 		{ "required ^(INC|CHG)-[0-9]+", "see INC-12", "the reason must be of the form ^(INC|CHG)-[0-9]+" },
 		{ "required ^[0-9]{4}$", "12345", "the reason must be of the form ^[0-9]{4}$" },
 		{ "required ^[0-9]{4}$", "1234", NULL },
+		{ "required\nReasonHint=what for", "", "a reason is required: what for" },
+		{ "required\nReasonHint=what for", "this", NULL },
+		{ "required ^INC-[0-9]\nReasonHint=the ticket, such as INC-1", NULL, "a reason is required: the ticket, such as INC-1" },
+		{ "required ^INC-[0-9]\nReasonHint=the ticket, such as INC-1", "x",
+			"the reason does not fit; wanted is: the ticket, such as INC-1" },
+		{ "required ^INC-[0-9]\nReasonHint=\xe2\x80\xaeINC", "x", "the reason does not fit; wanted is: \\u{202E}INC" },
 	};
 
 	for (size_t i = 0; i < ELEMENTS(cases); i++) {
