@@ -12,7 +12,6 @@
 
 #define IDENTITY_KEEP_USEC (5 * USEC_PER_SEC)
 #define IDENTITIES 64
-#define REASON_MAX 500
 #define REASON_ASKS 3
 
 /* ---- names of uids, kept for a moment: a pipeline of sudos asks for the same one again and again ---- */
@@ -247,24 +246,13 @@ static void allow(struct client *c, const struct verdict *v)
 /* True: there is a fitting reason, or none is wanted. */
 static bool reason_settled(struct client *c, const struct rule *rule)
 {
-	char *reason = c->call->reason;
 	struct why w = { "" };
 
 	if (rule->reason == REASON_NONE) {
-		free(c->call->reason);
-		c->call->reason = NULL;
+		(void)call_set_reason(c->call, NULL);
 		return true;
 	}
-	if (reason && strlen(reason) > REASON_MAX) {
-		reason[REASON_MAX] = '\0';
-		while (*reason && !text_utf8(reason, strlen(reason)))
-			reason[strlen(reason) - 1] = '\0';
-	}
-	if (reason && !*reason) {
-		free(reason);
-		c->call->reason = reason = NULL;
-	}
-	if (policy_reason_ok(rule, reason, &w))
+	if (policy_reason_ok(rule, c->call->reason, &w))
 		return true;
 	if (c->call->interactive && !c->bus && c->reasons_asked < REASON_ASKS) {
 		CLEAN(free_p) char *prompt = NULL;
@@ -276,18 +264,18 @@ static bool reason_settled(struct client *c, const struct rule *rule)
 			client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
 		return false;
 	}
-	client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s; set JIT_REASON in the environment, or ask ahead with "
-		"jitctl request --reason", w.text);
+	client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s; %s", w.text, c->bus ? "give one with --reason" :
+		"set JIT_REASON in the environment, or ask ahead with jitctl request --reason");
 	return false;
 }
 
 void account_answer(struct client *c, const struct gate_in *in)
 {
-	const char *text = gate_get(in, "text");
-
 	c->state = CLIENT_WORKING;
-	free(c->call->reason);
-	c->call->reason = text ? strdup(text) : NULL;
+	if (call_set_reason(c->call, gate_get(in, "text")) < 0) {
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
+		return;
+	}
 	account_judge(c);
 }
 

@@ -62,6 +62,37 @@ int call_mark(struct call *c, const char *mark, bool never_allow)
 	return 0;
 }
 
+/* At most REASON_MAX bytes of TEXT, at a whole character, and how many were left out. */
+static char *cut_reason(const char *text, size_t len)
+{
+	size_t n = len < REASON_MAX ? len : REASON_MAX;
+	char *cut;
+
+	while (n > 0 && !text_utf8(text, n))
+		n--;
+	if (n == len)
+		return strndup(text, len);
+	return asprintf(&cut, "%.*s...(+%zu bytes)", (int)n, text, len - n) < 0 ? NULL : cut;
+}
+
+int call_set_reason(struct call *c, const char *reason)
+{
+	const char *text = reason ? reason + strspn(reason, " \t\r\n") : "";
+	CLEAN(free_p) char *fresh = NULL;
+	size_t len = strlen(text);
+
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	if (len > 0) {
+		fresh = text_utf8(text, len) ? cut_reason(text, len) : text_escape(text, len, REASON_MAX);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	free(c->reason);
+	c->reason = STEAL_PTR(fresh);
+	return 0;
+}
+
 /* argv of the command: COUNT words. */
 static int take_argv(struct call *c, const char *const *words, size_t count)
 {
@@ -253,7 +284,7 @@ static int common_fields(struct call *c, const struct gate_in *in, const struct 
 	c->interactive = gate_get(in, "interactive") && !strcmp(gate_get(in, "interactive"), "yes");
 	if (dup_to(&c->service, gate_get(in, "service")) < 0 || dup_to(&c->tty, p->tty) < 0 ||
 	    dup_to(&c->session, p->session) < 0 || dup_to(&c->cwd, p->cwd) < 0 ||
-	    dup_to(&c->command, gate_get(in, "command")) < 0 || dup_to(&c->reason, gate_get(in, "reason")) < 0 ||
+	    dup_to(&c->command, gate_get(in, "command")) < 0 || call_set_reason(c, gate_get(in, "reason")) < 0 ||
 	    dup_to(&c->remote, gate_get(in, "rhost")) < 0 || dup_to(&c->within, p->within) < 0)
 		return -ENOMEM;
 	/* For sshd the connection stands for the session, which does not exist yet. */

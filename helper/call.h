@@ -63,6 +63,10 @@ int call_from_message(const struct gate_in *in, const struct process *p, struct 
 bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user);
 void call_facts(const struct call *c, struct facts *ret); /* borrows */
 int call_mark(struct call *c, const char *mark, bool never_allow);
+/* REASON as it came, into C: without blanks around it, NULL for none; bytes that are not UTF-8 escaped, so that the document
+ * holds text; cut at REASON_MAX bytes with the cut marked.  What a rule's pattern sees is what the approver reads.  -ENOMEM. */
+#define REASON_MAX 500
+int call_set_reason(struct call *c, const char *reason);
 struct json_object *call_json(const struct call *c); /* for the ledger */
 /* What a verdict depended on, for `jitctl rules replay`; without argv where that is long.  New object; NULL. */
 struct json_object *call_judged_json(const struct call *c);

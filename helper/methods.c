@@ -232,8 +232,7 @@ static int ask_read(struct ask *a, struct json_object *o)
 	c->tty = a->process.tty ? strdup(a->process.tty) : NULL;
 	c->session = a->process.session ? strdup(a->process.session) : NULL;
 	c->cwd = cwd ? strdup(cwd) : a->process.cwd ? strdup(a->process.cwd) : NULL;
-	c->reason = reason ? strdup(reason) : NULL;
-	if (!c->service || !c->target || !c->marks || !name_valid(c->target) || read_argv(c, argv) < 0)
+	if (call_set_reason(c, reason) < 0 || !c->service || !c->target || !c->marks || !name_valid(c->target) || read_argv(c, argv) < 0)
 		return -EINVAL;
 	return make_line(c);
 }

@@ -3,6 +3,7 @@
 
 #include "helper/call.h"
 #include "lib/json.h"
+#include "lib/text.h"
 
 static char id[] = "/usr/bin/id", u[] = "-u", dba[] = "dba", ops[] = "ops", alice[] = "alice", sudo[] = "sudo", root[] = "root",
 	tty[] = "pts/3", srv[] = "/srv", sshd[] = "sshd", bytes[] = "\xff";
@@ -68,6 +69,45 @@ static void facts_of_a_call(void **state)
 	assert_string_equal(f.tty, POLICY_NO_TTY);
 }
 
+/* What a pattern sees is what the approver reads: text, of a bounded length. */
+static void reasons(void **state)
+{
+	static char long_ascii[700], long_utf8[1000], long_bytes[700];
+	struct {
+		const char *given, *kept;
+	} cases[] = {
+		{ NULL, NULL }, { "", NULL }, { " \t\r\n", NULL }, { "INC-1", "INC-1" }, { "  INC-1\n", "INC-1" },
+		{ "a\nb \x1b[2J", "a\nb \x1b[2J" }, { "f\xc3\xbcr", "f\xc3\xbcr" }, { "f\xfcr \\", "f\\xfcr \\\\" },
+		{ long_ascii, NULL }, { long_utf8, NULL }, { long_bytes, NULL },
+	};
+	CLEAN(call_free_p) struct call *c = calloc(1, sizeof(*c));
+
+	memset(long_ascii, 'a', sizeof(long_ascii) - 1);
+	memset(long_bytes, '\xff', sizeof(long_bytes) - 1);
+	long_utf8[0] = 'x';
+	for (size_t i = 1; i + 2 < sizeof(long_utf8); i += 2)
+		memcpy(long_utf8 + i, "\xc3\xbc", 2);
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		assert_int_equal(call_set_reason(c, "before"), 0);
+		assert_int_equal(call_set_reason(c, cases[i].given), 0);
+		if (cases[i].given && strlen(cases[i].given) > REASON_MAX) {
+			size_t n = strspn(c->reason, "ax\\f\xc3\xbc");
+
+			check_case(n > REASON_MAX / 2 && n <= REASON_MAX, "%zu: %s", i, c->reason);
+			check_case(!strncmp(c->reason + n, "...(+", 5), "%zu: %s", i, c->reason + n);
+			check_case(text_utf8(c->reason, strlen(c->reason)), "%zu", i);
+		} else if (!cases[i].kept)
+			check_case(!c->reason, "%zu: %s", i, c->reason);
+		else
+			check_case(c->reason && !strcmp(c->reason, cases[i].kept), "%zu: %s", i, c->reason);
+	}
+	/* What was left out is counted. */
+	assert_int_equal(call_set_reason(c, long_ascii), 0);
+	assert_string_equal(c->reason + REASON_MAX, "...(+199 bytes)");
+	assert_int_equal(call_set_reason(c, long_utf8), 0);
+	assert_string_equal(c->reason + REASON_MAX - 1, "...(+500 bytes)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +115,7 @@ int main(void)
 		cmocka_unit_test(unknown_and_bytes),
 		cmocka_unit_test(long_argv),
 		cmocka_unit_test(facts_of_a_call),
+		cmocka_unit_test(reasons),
 	};
 
 	return cmocka_run_group_tests_name("call", tests, NULL, NULL);
