@@ -80,8 +80,11 @@ static void show_joined(struct jit *j, const char *text)
 	char all[JIT_LINE_MAX + 1];
 	size_t n = 0;
 
-	for (; *text && n < JIT_LINE_MAX; text++)
+	for (; *text && n < JIT_LINE_MAX - 1; text++) {
+		if (*text == '\n')
+			all[n++] = ';';
 		all[n++] = *text == '\n' ? ' ' : *text;
+	}
 	all[n] = '\0';
 	show_lines(j, SHOW_ERROR, all);
 }
