@@ -285,12 +285,13 @@ static int on_hold_over(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct client *c = userdata;
 	struct request *r = c->request;
+	char code[CODE_WORDS_MAX];
 
 	if (!r)
 		return 0;
 	client_verdict(c, GATE_PENDING, r, NULL, false,
-		"%s is requested and waits for an answer; run the same command again when it is approved (jitctl wait %s)", r->id,
-		r->id);
+		"%s is requested and waits for an answer; run the same command again when it is approved (jitctl wait %s)%s", r->id,
+		r->id, request_code_words(r, code));
 	return 0;
 }
 
@@ -299,7 +300,7 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	uint64_t now = clock_boot(), hold = c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN;
 	uint64_t left = r->answer_by > now ? r->answer_by - now : 0;
 	CLEAN(free_p) char *whom = request_whom(r), *command = request_command(r, 200);
-	char by[32];
+	char by[32], code[CODE_WORDS_MAX];
 
 	if (c->bus) {
 		client_verdict(c, GATE_PENDING, r, NULL, false, NULL);
@@ -312,8 +313,10 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	sd_event_source_disable_unref(c->timer);
 	c->timer = NULL;
 	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, hold, 0, on_hold_over, c);
-	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s", r->id, joined ? "still waiting for" : "asking",
-		whom ? whom : "", command ? command : "", r->call->target ? r->call->target : "an unknown account", c->jitd->host);
+	/* In one message with the code: without a terminal only the first is shown. */
+	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s%s", r->id, joined ? "still waiting for" : "asking",
+		whom ? whom : "", command ? command : "", r->call->target ? r->call->target : "an unknown account", c->jitd->host,
+		request_code_words(r, code));
 	client_progress(c, r->id, hold, "%s: answer by %s. Ctrl-C leaves it pending; to cancel: jitctl cancel %s", r->id,
 		time_short(clock_real() + left, by, sizeof(by)), r->id);
 }

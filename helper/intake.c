@@ -22,6 +22,7 @@ struct statement {
 	uint64_t work_usec;       /* 0: as asked */
 	int scope;                /* -1: as asked */
 	enum strength strength;
+	unsigned number;          /* of this approver's tries */
 	char key[FINGERPRINT_LEN + 1]; /* that signed */
 	char *signer_line;
 };
@@ -294,6 +295,19 @@ static bool take_vote(struct statement *s, struct request *r, const struct perso
 	return false;
 }
 
+/* Match=yes: the approver must have been told what stands on the requester's terminal.  Only what an approver's own key has
+ * signed is told whether its code is right, and each try counts: neither hub nor courier can use the answer to find it. */
+static int check_code(struct statement *s, const struct request *r)
+{
+	const char *code = json_str(s->doc, "code");
+
+	if (s->kind != APPROVE || !r->terms.code[0] || code_equal(r->terms.code, code))
+		return 0;
+	/* With the number in it each is a refusal of its own, told at once and not once a minute: the approver waits for it. */
+	return refused(s, code ? "the code is wrong: it is not what stands on the requester's terminal (try %u of %d)" :
+		"an approval must bear the code that stands on the requester's terminal (try %u of %d)", s->number, TRIES_MAX);
+}
+
 static void on_verified(int result, const char *words, void *userdata)
 {
 	struct statement *s = userdata;
@@ -306,7 +320,8 @@ static void on_verified(int result, const char *words, void *userdata)
 	else if (result < 0)
 		refused(s, "ssh-keygen does not accept the signature: %s", words);
 	/* All of it again: a reload, another vote or the clock may have changed the answer. */
-	else if (find_request(s, &r) >= 0 && check_person(s, r, &p) >= 0 && check_signature_form(s, r, p) >= 0) {
+	else if (find_request(s, &r) >= 0 && check_person(s, r, &p) >= 0 && check_signature_form(s, r, p) >= 0 &&
+		check_code(s, r) >= 0) {
 		if (s->kind == REVOKE) {
 			CLEAN(free_p) char *note = json_str(s->doc, "note") ?
 				text_escape(json_str(s->doc, "note"), strlen(json_str(s->doc, "note")), 300) : NULL;
@@ -334,7 +349,7 @@ static int judge(struct statement *s)
 	t = tries_of(r, s->principal);
 	if (!t || t->n >= TRIES_MAX)
 		return refused(s, "more than %d tries by this approver", TRIES_MAX);
-	t->n++;
+	s->number = ++t->n;
 	e = check_signature_form(s, r, p);
 	if (e < 0)
 		return e;

@@ -23,6 +23,7 @@
 #include "helper/verify.h"
 #include "helper/worker.h"
 #include "lib/clock.h"
+#include "lib/code.h"
 #include "lib/digest.h"
 #include "lib/gate.h"
 #include "lib/id.h"
@@ -49,6 +50,7 @@ struct terms {
 	enum at_end at_end;
 	uint64_t warn_usec, grace_usec;
 	bool join_user;
+	jit_code code; /* an approval must bear it; "": none is wanted.  For the requester's and root's eyes, and nobody else's */
 };
 
 struct decision_taken {
@@ -144,8 +146,11 @@ int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint
 /* From the `requested` record. */
 int request_restore(struct jitd *j, struct json_object *record, struct request **ret, struct why *w);
 struct json_object *request_record(const struct request *r); /* the fields of the `requested` record */
-/* The whole of it for `show`. NULL: out of memory. */
-struct json_object *request_json(struct request *r);
+/* The whole of it for `show`, with the code only when WITH_CODE: for the requester and root.  NULL: out of memory. */
+struct json_object *request_json(struct request *r, bool with_code);
+/* What the requester is told of the code, a line to stand behind others: "\nID: …"; "" when the rule wants none. */
+#define CODE_WORDS_MAX 128
+const char *request_code_words(const struct request *r, char buf[static CODE_WORDS_MAX]);
 /* The persons who still may answer, "1 of sre (bob, carol)". */
 char *request_whom(const struct request *r);
 char *request_command(const struct request *r, size_t max); /* one escaped line for people */

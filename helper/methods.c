@@ -12,6 +12,12 @@
 
 #define ASK_MAX (48 * 1024)
 
+/* The code stands on the requester's terminal.  An operator may be an approver, and is to hear it from the requester. */
+static bool may_see_code(const struct control_call *k, const struct request *r)
+{
+	return k->uid == 0 || k->uid == r->call->uid;
+}
+
 static void method_list(struct control_call *k)
 {
 	struct json_object *list = json_object_new_array();
@@ -25,7 +31,7 @@ static void method_list(struct control_call *k)
 	}
 	for (struct request *r = control_jitd(k)->requests; r; r = r->next)
 		if (all || r->call->uid == k->uid)
-			json_object_array_add(list, request_json(r));
+			json_object_array_add(list, request_json(r, may_see_code(k, r)));
 	control_reply_json(k, list);
 }
 
@@ -37,7 +43,7 @@ static void method_show(struct control_call *k)
 	sd_bus_message_read(k->message, "s", &id);
 	r = control_request(k, id);
 	if (r)
-		control_reply_json(k, request_json(r));
+		control_reply_json(k, request_json(r, may_see_code(k, r)));
 }
 
 static void done(struct control_call *k)

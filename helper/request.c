@@ -248,6 +248,14 @@ char *request_command(const struct request *r, size_t max)
 	return text_escape(c->service, strlen(c->service), max);
 }
 
+const char *request_code_words(const struct request *r, char buf[static CODE_WORDS_MAX])
+{
+	*buf = '\0';
+	if (r->terms.code[0])
+		snprintf(buf, CODE_WORDS_MAX, "\n%s: whoever approves needs this code from you: %s", r->id, r->terms.code);
+	return buf;
+}
+
 /* ---- the document ---- */
 
 static int add_who(struct json_object *o, const struct request *r)
@@ -318,6 +326,8 @@ static int add_terms(struct json_object *o, struct request *r)
 	e |= json_add_str(o, "scope", scope_string(r->terms.scope));
 	e |= json_add_u64(o, "for", r->terms.work_usec / USEC_PER_SEC);
 	e |= json_add_str(o, "need", need_format(&r->terms.need, need, sizeof(need)));
+	if (r->terms.code[0])
+		e |= json_add_bool(o, "match", true);
 	e |= each_team(&r->terms.need, add_team, &t);
 	e |= json_add(o, "teams", t.object);
 	e |= json_add(o, "context", context_json());
@@ -410,7 +420,9 @@ static int take_terms(struct request *r, const struct rule *rule, uint64_t work_
 		.grace_usec = rule->grace_usec,
 		.join_user = rule->join_user,
 	};
-	return r->terms.rule ? 0 : -ENOMEM;
+	if (!r->terms.rule)
+		return -ENOMEM;
+	return rule->match_code ? code_new(r->terms.code) : 0;
 }
 
 static void request_free_p(struct request **r)
@@ -489,6 +501,7 @@ struct json_object *request_record(const struct request *r)
 	e |= json_add_u64(terms, "warn", r->terms.warn_usec);
 	e |= json_add_u64(terms, "grace", r->terms.grace_usec);
 	e |= json_add_bool(terms, "join_user", r->terms.join_user);
+	e |= json_add_str(terms, "code", r->terms.code[0] ? r->terms.code : NULL);
 	e |= json_add_str(o, "id", r->id);
 	e |= json_add_str(o, "user", r->call->user);
 	e |= json_add_u64(o, "uid", r->call->uid);
@@ -506,13 +519,18 @@ static int restore_terms(struct request *r, struct json_object *record, struct w
 {
 	struct json_object *t = json_obj(record, "terms");
 	const char *need = t ? json_str(t, "need") : NULL, *scope = t ? json_str(t, "scope") : NULL;
-	const char *end = t ? json_str(t, "at_end") : NULL;
+	const char *end = t ? json_str(t, "at_end") : NULL, *code = t ? json_str(t, "code") : NULL;
 
 	if (!need || !scope || !end || need_parse(need, &r->terms.need, w) < 0 || scope_parse(scope, &r->terms.scope) < 0 ||
 	    json_u64(t, "for", &r->terms.work_usec) < 0 || json_u64(t, "at_most", &r->terms.at_most_usec) < 0 ||
 	    json_u64(t, "claim_by", &r->terms.claim_by_usec) < 0 || json_u64(t, "warn", &r->terms.warn_usec) < 0 ||
 	    json_u64(t, "grace", &r->terms.grace_usec) < 0)
 		return why(w, -EBADMSG, "a `requested` record without whole terms");
+	/* Never a request that wanted a code and has forgotten that. */
+	if (code ? !code_valid(code) : json_object_object_get_ex(t, "code", NULL))
+		return why(w, -EBADMSG, "a `requested` record with a code that is none");
+	if (code)
+		strcpy(r->terms.code, code);
 	r->terms.at_end = !strcmp(end, "drain") ? AT_END_DRAIN : AT_END_TERMINATE;
 	r->terms.join_user = json_true(t, "join_user");
 	r->terms.rule = strdup(json_str(record, "rule") ? json_str(record, "rule") : "");

@@ -47,7 +47,7 @@ static struct json_object *uses_json(const struct request *r)
 	return list;
 }
 
-struct json_object *request_json(struct request *r)
+struct json_object *request_json(struct request *r, bool with_code)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object(), *document = NULL;
 	CLEAN(free_p) char *command = request_command(r, 300), *whom = NULL;
@@ -73,6 +73,8 @@ struct json_object *request_json(struct request *r)
 	e |= json_add(o, "decisions", decisions_json(r));
 	e |= json_add(o, "uses", uses_json(r));
 	if (r->state == STATE_PENDING) {
+		if (with_code && r->terms.code[0])
+			e |= json_add_str(o, "code", r->terms.code);
 		whom = request_whom(r);
 		e |= json_add_str(o, "missing", whom);
 		add_left(o, "answer_by", "answer_left", r->answer_by);

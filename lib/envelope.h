@@ -7,10 +7,12 @@
  *
  * request   {"v":1,"id","nonce","host","machine","boot","user","uid","target","service","tty"?,"remote"?,"session"?,
  *            "argv":[bytes…],"command"?:bytes,"binary"?:bytes,"binary_sha256"?,"cwd"?:bytes,"reason"?,"marks":[…],
- *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","teams":{"sre":["bob","carol"]},
+ *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","match"?:true,"teams":{"sre":["bob","carol"]},
  *            "context":{…},"checks":[…],"created":RFC 3339,"answer_by":RFC 3339}
  *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
  *           `marks` are words such as "target-unknown", "disagreement", "environment", "script".
+ *           `match`: an approval must bear the code that stands on the requester's terminal; the code itself is in no document
+ *           of the host's.
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.
  *           `context` is for people and never the ground of a decision.  What could not be learnt is left out; `late` names
  *           what was not known in time:
@@ -21,8 +23,9 @@
  *            "failed_units"?:{"count":N,"names":[…]},"load"?,"cpus"?:N,"memory_available_mib"?:N,"up":seconds,"late"?:[…]}
  *           `checks` are the results of the rule's checks: {"check","effect","by":"host|courier","holds":bool,"text"}.
  * decision  {"v":1,"request","digest","host","verdict":"approve|deny","approver":principal,"for"?:seconds,"scope"?,
- *            "code"?,"note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.
+ *            "code"?:"417","note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.
  *            namespace decision@pam-jit.  `for`, `scope` only narrow; absent means as asked.
+ *            `code` stands in an approval where the request says `match`: three digits, told by the requester.
  * revoke    {"v":1,"request","digest","host","verdict":"revoke","approver","note"?,"time"}  same namespace.
  * receipt   {"v":1,"host","request","seq","event","text","approver"?,"head":ledger head hex,"time"}
  *            signed with the host's key, namespace receipt@pam-jit.  `event` is one of: received (jitd took a

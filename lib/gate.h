@@ -32,7 +32,7 @@
  *   close     service user [id]
  *
  * server messages
- *   progress  text                          one line for the user, escaped, without newline
+ *   progress  text                          one or more lines ('\n' between) for the user, escaped
  *             [id] wait                     usec until the server will have said something else
  *   ask       what=reason text wait         prompt; asked only when interactive=yes
  *   verdict   result                        one of GATE_RESULTS

@@ -1,7 +1,7 @@
 # Keys, approvers, signatures, ledger.
 if CMOCKA
 ssh_tests = tests/unit/test-sshkey tests/unit/test-signers tests/unit/test-sshsig tests/unit/test-ledger \
-	tests/unit/test-ledger-disk
+	tests/unit/test-ledger-disk tests/unit/test-match
 check_PROGRAMS += $(ssh_tests)
 TESTS += $(ssh_tests)
 endif
@@ -24,3 +24,8 @@ tests_unit_test_ledger_LDADD = $(ssh_libs)
 tests_unit_test_ledger_disk_SOURCES = tests/unit/test-ledger-disk.c $(ledger_fixture)
 tests_unit_test_ledger_disk_LDFLAGS = $(ledger_wraps)
 tests_unit_test_ledger_disk_LDADD = $(ssh_libs)
+# Answers are judged; ssh-keygen's word, the ledger and the receipts are the test's.
+tests_unit_test_match_SOURCES = tests/unit/test-match.c tests/unit/site.h tests/unit/site.c $(ssh_fixture)
+tests_unit_test_match_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=verify_signature -Wl,--wrap=record_refusal -Wl,--wrap=receipt \
+	-Wl,--wrap=lives_vote -Wl,--wrap=inbox_done
+tests_unit_test_match_LDADD = helper/libjitd.la $(ssh_libs)
