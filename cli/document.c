@@ -246,17 +246,23 @@ static void view_team(const char *name, struct json_object *members)
 	fieldf("", DIM, "%s: %s", team ? team : "?", shown ? shown : "?");
 }
 
-static void view_need(struct json_object *doc)
+void document_view_teams(struct json_object *doc)
 {
-	CLEAN(free_p) char *need = document_text(doc, "need", SHOWN_LINE);
 	struct json_object *teams = json_obj(doc, "teams");
 
-	field("need", PLAIN, need);
 	if (!teams)
 		return;
 	json_object_object_foreach(teams, name, members)
 		if (json_object_is_type(members, json_type_array))
 			view_team(name, members);
+}
+
+static void view_need(struct json_object *doc)
+{
+	CLEAN(free_p) char *need = document_text(doc, "need", SHOWN_LINE);
+
+	field("need", PLAIN, need);
+	document_view_teams(doc);
 }
 
 static void view_marks(struct json_object *doc)

@@ -18,6 +18,8 @@ char *document_text(struct json_object *doc, const char *key, size_t max);
 char *document_command(struct json_object *doc, size_t max);
 /* "alice → root"; never NULL except out of memory. */
 char *document_who(struct json_object *doc);
+/* Each team that may answer, with its principals. */
+void document_view_teams(struct json_object *doc);
 /* All of it, as aligned fields: who, what, file, package, as, where, why, ticket, marks, for, scope, rule, need, and what
  * document-context.h shows. */
 void document_view(struct json_object *doc);

@@ -186,36 +186,20 @@ static int explain_jitd(struct cli *c, const struct place *place, struct json_ob
 	return r == CLI_DONE ? bus_call_json(bus, "Explain", ret, false, "s", json_text(o)) : r;
 }
 
-int verb_explain(struct cli *c)
+void explain_print(struct json_object *o)
 {
-	CLEAN(json_put_p) struct json_object *o = NULL;
-	CLEAN(free_p) char *rule = NULL, *need = NULL, *decision = NULL, *unknown = NULL, *reason = NULL;
-	struct place place CLEAN(place_done) = {0};
-	struct json_object *list;
-	int r;
+	CLEAN(free_p) char *rule = document_text(o, "rule", 64), *need = document_text(o, "need", 300),
+		*decision = document_text(o, "decision", 16), *unknown = document_text(o, "unknown", 400),
+		*reason = json_str(o, "reason") ? screen_safe(json_str(o, "reason")) : NULL; /* escaped already */
+	struct json_object *list = json_arr(o, "passed_over");
 
-	r = find_place(c, &place);
-	if (r == CLI_DONE)
-		r = c->value[OPT_CONFDIR] ? explain_local(c, &place, &o) : explain_jitd(c, &place, &o);
-	if (r != CLI_DONE)
-		return r;
-	if (c->json) {
-		screen_json(stdout, o);
-		return CLI_DONE;
-	}
-	decision = document_text(o, "decision", 16);
-	rule = document_text(o, "rule", 64);
-	need = document_text(o, "need", 300);
-	reason = json_str(o, "reason") ? screen_safe(json_str(o, "reason")) : NULL; /* escaped already */
 	printf("%s%s%s by rule %s%s%s\n", paint(BOLD), decision ? decision : "?", paint(PLAIN), rule ? rule : "?",
 		need ? ", needs " : "", need ? need : "");
 	field("", PLAIN, reason);
 	if (json_true(o, "match"))
 		field("", PLAIN, "whoever approves needs the code that will stand on the requester's terminal");
-	unknown = document_text(o, "unknown", 400);
 	if (unknown)
 		fieldf("", YELLOW, "the call %s", unknown);
-	list = json_arr(o, "passed_over");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *line = json_object_array_get_idx(list, i);
 		CLEAN(free_p) char *name = document_text(line, "rule", 64), *words = document_text(line, "why", 400);
@@ -225,5 +209,28 @@ int verb_explain(struct cli *c)
 		else
 			fieldf("", PLAIN, "%s would allow it, were it not for that", name ? name : "?");
 	}
+}
+
+int verb_explain(struct cli *c)
+{
+	CLEAN(json_put_p) struct json_object *o = NULL;
+	struct place place CLEAN(place_done) = {0};
+	jit_id id;
+	int r;
+
+	/* With its dash, lest iptables is an id. */
+	if (c->argc == 1 && strchr(c->argv[0], '-') && id_parse(c->argv[0], id) == 0)
+		return explain_past(c, id);
+	if (c->value[OPT_DIR])
+		return cli_fail(CLI_MISUSED, "--dir goes with a request's id");
+	r = find_place(c, &place);
+	if (r == CLI_DONE)
+		r = c->value[OPT_CONFDIR] ? explain_local(c, &place, &o) : explain_jitd(c, &place, &o);
+	if (r != CLI_DONE)
+		return r;
+	if (c->json)
+		screen_json(stdout, o);
+	else
+		explain_print(o);
 	return CLI_DONE;
 }

@@ -279,6 +279,25 @@ static void method_request(struct control_call *k)
 
 /* ---- explain, status, reload ---- */
 
+/* A request of the past, judged as if it were asked now: what was known of its call then, by the rules in force. */
+static void explain_request(struct control_call *k, const char *id)
+{
+	struct request *r = control_request(k, id);
+	struct json_object *o, *now;
+	struct facts f;
+
+	if (!r)
+		return;
+	call_facts(r->call, &f);
+	f.real_usec = r->created_real;
+	o = json_object_new_object();
+	now = policy_explain(control_jitd(k)->policy, &f);
+	json_add(o, "request", request_json(r, false));
+	json_add(o, "now", now);
+	json_add_bool(o, "reloaded", control_jitd(k)->policy_loaded > r->created_real);
+	control_reply_json(k, o);
+}
+
 static void method_explain(struct control_call *k)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
@@ -295,6 +314,10 @@ static void method_explain(struct control_call *k)
 	}
 	if (strlen(text) > ASK_MAX || json_parse(text, strlen(text), &o, NULL) < 0) {
 		control_error(k, "Misused", "the question cannot be read");
+		return;
+	}
+	if (json_str(o, "id")) {
+		explain_request(k, json_str(o, "id"));
 		return;
 	}
 	list = json_arr(o, "argv");

@@ -460,3 +460,37 @@ def test_replay_of_odd_records(cli, ledger, tmp_path):
     assert r.code == 0 and "\x1b" not in r.out and "\u202e" not in r.out and "1 calls: 1 would" in r.out and "\n8 more" in r.out, r
     assert cli("rules", "replay", "--confdir", str(d), "--dir", str(tmp_path / "nowhere")).code == 5
     assert cli("rules", "replay", "word", "--confdir", str(d), "--dir", str(ledger.dir)).code == 2
+
+
+def test_explain_a_request_of_the_past(cli, ledger, tmp_path):
+    d = rules(tmp_path, NEW)
+    asked = {"decision": "approve", "rule": "web"}
+    text = document(argv=["id"], binary="/usr/bin/id", checks=[
+        {"check": "load<8", "effect": "refuse", "by": "host", "holds": True, "text": "the load is 0.4"}])
+    ledger.add("config", digest="ab" * 32, text="rules in force")
+    ledger.add("requested", id=ID, user="alice", uid=1000, document=text, digest=digest(text), rule="web",
+               terms={"need": "1 of sre"}, call=call("alice", "/usr/bin/id", tty="pts/3"))
+    ledger.add("denied", id=ID, by="person", person="bob", user="alice", text="not at night")
+    r = cli("explain", "--dir", str(ledger.dir), "--confdir", str(d), "k7qf-2m9x")
+    then, now = r.out.split("\n\n")
+    lines = [line.strip() for line in then.splitlines()]
+    assert r.code == 0 and lines[0] == "K7QF-2M9X  alice \u2192 root by sudo: id" or "alice -> root by sudo: id" in lines[0], r
+    assert any("approve by rule web, needs 1 of sre" in line for line in lines), then
+    assert any("sre: bob, carol" in line for line in lines) and any("holds load<8: the load is 0.4" in line for line in lines)
+    assert any("denied by bob: not at night" in line for line in lines)
+    assert now.splitlines()[:3] == [
+        "By the rules of now, which are others than then:", "approve by rule terminals, needs 1 of ops",
+        "             ls does not match: user is alice, not %ops"], r
+    o = cli("explain", "--dir", str(ledger.dir), "--confdir", str(d), "--json", ID).json()
+    assert o["rules"] == "changed" and o["now"]["rule"] == "terminals" and asked["rule"] == o["document"]["rule"]
+    assert o["outcome"] == "denied by bob: not at night"
+    r = cli("explain", "--dir", str(ledger.dir), "--confdir", str(d), "AAAA-AAAA")
+    assert r.code == 5 and "no request AAAA-AAAA in the ledger" in r.err
+    # A command is none, even where its letters would do, and --dir is for a request.
+    assert cli("explain", "--confdir", str(d), "--user", "alice", "iptables").code == 0
+    assert cli("explain", "--dir", str(ledger.dir), "iptables").code == 2
+    # The same rules as then; a record that does not hold the whole call.
+    ledger.add("config", digest=cli("config", "show", "--confdir", str(d)).out.split()[2], text="rules in force")
+    ledger.add("requested", id="AAAA-AAAA", user="alice", document=document(id="AAAA-AAAA"), rule="web", call={})
+    r = cli("explain", "--dir", str(ledger.dir), "--confdir", str(d), "AAAA-AAAA")
+    assert "which are the same:\nthis cannot be told: the record does not hold the whole call\n" in r.out, r

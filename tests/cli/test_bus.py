@@ -338,3 +338,13 @@ def test_completion(cli, jitd):
     assert cli("complete", "show", "K").out == "K7QF-2M9X\n"
     assert cli("complete", "pam", "enable", "su").out == "sudo\nsudo-i\nsu\nsu-l\n"
     assert cli("complete").code == 0 and cli("complete", "nonsense", "--x", "").code == 0
+
+
+def test_explain_a_request_of_ones_own(cli, jitd):
+    now = {"decision": "deny", "rule": "night", "passed_over": []}
+    jitd.answer("Explain", {"request": request(), "now": now, "reloaded": True})
+    r = cli("explain", "K7QF-2M9X")
+    assert r.code == 0 and "By the rules of now, which have been read again since:\ndeny by rule night\n" in r.out, r
+    assert json.loads(jitd.call()[1]) == {"id": "K7QF-2M9X"}
+    jitd.answer("Explain", {"now": now})
+    assert cli("explain", "K7QF-2M9X").code == 1
