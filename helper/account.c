@@ -413,7 +413,7 @@ static void want_people(struct client *c, const struct rule *rule)
 		return;
 	r = lives_match(c, rule, false);
 	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->call->sha256[0] && !c->no_binary) {
-		waits(c, worker_file(c->jitd->worker, c->call->binary, on_file, c));
+		waits(c, worker_file(c->jitd->worker, c->call->uid, c->call->binary, on_file, c));
 		return;
 	}
 	if (!r)

@@ -7,7 +7,7 @@ helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/w
 	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c helper/sanitized.h \
 	helper/units.h helper/units.c helper/units-op.h helper/units-op.c helper/units-timer.c \
 	helper/units-attach.c helper/units-cgroup.h helper/units-cgroup.c \
-	helper/worker.h helper/worker.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
+	helper/worker.h helper/worker.c helper/worker-lane.h helper/worker-lane.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
 	helper/expire.h helper/expire.c helper/expire-bus.c helper/expire-bus.h
 helper_libhands_la_LIBADD = lib/libjit.la
 

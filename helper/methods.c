@@ -269,7 +269,7 @@ static void method_request(struct control_call *k)
 		control_error(k, "Misused", "a request needs argv (1 to %d words) and a valid target", GATE_FIELDS);
 	else if (!j->policy)
 		control_error(k, "Misconfigured", "no rules are in force on this host");
-	else if (worker_lookup(j->worker, a->what->argv[0], a->what->cwd ? a->what->cwd : "/",
+	else if (worker_lookup(j->worker, k->uid, a->what->argv[0], a->what->cwd ? a->what->cwd : "/",
 			 (const char *const *)j->policy->secure_path, on_path, a) > 0)
 		return;
 	else

@@ -1,4 +1,5 @@
-/* jit-worker: does for jitd what may block.  See worker-wire.h for what it is asked. */
+/* jit-worker: does for jitd what may block.  See worker-wire.h for what it is asked.  Its argument is the name of its lane,
+ * for those who look at the list of processes. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -123,7 +124,7 @@ int main(int argc, char **argv)
 	socklen_t len = sizeof(type);
 
 	log_setup("jit-worker", false);
-	if (argc != 1 || getsockopt(WORKER_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+	if (argc != 2 || getsockopt(WORKER_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
 		fprintf(stderr, "jit-worker is started by jitd, with a socket.\n");
 		return 2;
 	}

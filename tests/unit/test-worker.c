@@ -126,15 +126,15 @@ static void test_file(void **state)
 	hands_write(hands_path("script"), "#! /bin/sh -e\nabc", 17, 0755);
 	hands_write(hands_path("abc"), "abc", 3, 0644);
 	assert_int_equal(symlink(hands_path("abc"), hands_path("link")), 0);
-	assert_int_equal(answer(worker_file(worker, hands_path("abc"), on_file, NULL)), 0);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("abc"), on_file, NULL)), 0);
 	assert_string_equal(got.digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	assert_string_equal(got.text, "");
 	assert_int_equal(stat(hands_path("abc"), &st), 0);
 	assert_int_equal(got.ino, st.st_ino);
 	assert_int_equal(got.size, 3);
-	assert_int_equal(answer(worker_file(worker, hands_path("link"), on_file, NULL)), 0);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("link"), on_file, NULL)), 0);
 	assert_int_equal(got.ino, st.st_ino);
-	assert_int_equal(answer(worker_file(worker, hands_path("script"), on_file, NULL)), 0);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("script"), on_file, NULL)), 0);
 	assert_string_equal(got.text, "/bin/sh");
 }
 
@@ -146,12 +146,12 @@ static void test_file_refuses(void **state)
 	fd = open(hands_path("huge"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	assert_int_equal(ftruncate(fd, 256 * 1024 * 1024 + 1), 0);
 	close(fd);
-	assert_int_equal(worker_file(worker, "abc", on_file, NULL), -EINVAL);
-	assert_int_equal(answer(worker_file(worker, hands_path("fifo"), on_file, NULL)), -EINVAL);
-	assert_int_equal(answer(worker_file(worker, hands_path("huge"), on_file, NULL)), -EFBIG);
-	assert_int_equal(answer(worker_file(worker, hands_dir, on_file, NULL)), -EISDIR);
-	assert_int_equal(answer(worker_file(worker, hands_path("none"), on_file, NULL)), -ENOENT);
-	assert_int_equal(answer(worker_file(worker, "/dev/zero", on_file, NULL)), -EINVAL);
+	assert_int_equal(worker_file(worker, getuid(), "abc", on_file, NULL), -EINVAL);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("fifo"), on_file, NULL)), -EINVAL);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("huge"), on_file, NULL)), -EFBIG);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_dir, on_file, NULL)), -EISDIR);
+	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("none"), on_file, NULL)), -ENOENT);
+	assert_int_equal(answer(worker_file(worker, getuid(), "/dev/zero", on_file, NULL)), -EINVAL);
 }
 
 static int lookup(const char *name, const char *cwd)
@@ -161,7 +161,7 @@ static int lookup(const char *name, const char *cwd)
 
 	snprintf(first, sizeof(first), "%s/one", hands_dir);
 	snprintf(second, sizeof(second), "%s/two/", hands_dir);
-	return answer(worker_lookup(worker, name, cwd, search, on_path, NULL));
+	return answer(worker_lookup(worker, getuid(), name, cwd, search, on_path, NULL));
 }
 
 static void test_lookup(void **state)
@@ -217,14 +217,85 @@ static void test_cancel(void **state)
 
 static void test_queue(void **state)
 {
-	for (int i = 0; i < WORKER_QUEUE; i++)
+	for (int i = 0; i < WORKER_QUEUE_EACH; i++)
 		assert_true(worker_account(worker, "root", on_account, NULL) > 0);
 	assert_int_equal(worker_account(worker, "root", on_account, NULL), -EAGAIN);
-	while (got.n < WORKER_QUEUE) {
+	assert_true(worker_identity(worker, getuid(), on_identity, NULL) > 0);
+	while (got.n < WORKER_QUEUE_EACH + 1) {
 		got.came = false;
 		hands_until(&got.came);
 		assert_int_equal(got.result, 0);
 	}
+}
+
+static void on_failed(int result, const struct worker_file *f, void *userdata)
+{
+	assert_true(result < 0 && !f);
+	++*(unsigned *)userdata;
+}
+
+static void test_queue_full(void **state)
+{
+	unsigned failed = 0;
+
+	for (uid_t uid = 0; uid < WORKER_QUEUE; uid++)
+		assert_true(worker_file(worker, uid, "/nonexistent", on_failed, &failed) > 0);
+	assert_int_equal(worker_file(worker, WORKER_QUEUE, "/nonexistent", on_failed, &failed), -EAGAIN);
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0); /* another lane */
+}
+
+/* Whose jobs were answered, in order: each file job's userdata is who asked. */
+static char order[512];
+
+static void on_turn(int result, const struct worker_file *f, void *userdata)
+{
+	size_t n = strlen(order);
+
+	took(result);
+	snprintf(order + n, sizeof(order) - n, "%s", (const char *)userdata);
+}
+
+static void ask_files(uid_t uid, unsigned n, const char *who)
+{
+	while (n--)
+		assert_true(worker_file(worker, uid, hands_path("abc"), on_turn, (void *)(uintptr_t)who) > 0);
+}
+
+/* Whoever comes while a hundred of another wait, waits for one of them. */
+static void test_turns(void **state)
+{
+	order[0] = '\0';
+	hands_write(hands_path("abc"), "abc", 3, 0644);
+	ask_files(7, 100, "d");
+	hands_until(&got.came);
+	ask_files(8, 2, "a");
+	ask_files(9, 1, "b");
+	while (got.n < 103) {
+		got.came = false;
+		hands_until(&got.came);
+	}
+	assert_memory_equal(order, "d" "dab" "da" "ddd", 9);
+	assert_int_equal(strlen(order), 103);
+}
+
+/* One that waits is gone when it is cancelled: nobody is in the way of others with what they do not want any more. */
+static void test_turns_cancelled(void **state)
+{
+	int ticket[50];
+
+	order[0] = '\0';
+	hands_write(hands_path("abc"), "abc", 3, 0644);
+	for (int i = 0; i < 50; i++)
+		ticket[i] = worker_file(worker, 7, hands_path("abc"), on_turn, (void *)(uintptr_t)"d");
+	ask_files(8, 2, "a");
+	for (int i = 49; i >= 1; i--)
+		worker_cancel(worker, ticket[i]);
+	ask_files(7, 1, "D");
+	while (got.n < 4) {
+		got.came = false;
+		hands_until(&got.came);
+	}
+	assert_string_equal(order, "daDa");
 }
 
 static void fake_worker(const char *script)
@@ -273,19 +344,19 @@ static void test_not_there(void **state)
 static void test_nonsense(void **state)
 {
 	fake_worker("#!/bin/sh\necho nonsense >&3\nexec sleep 1000\n");
-	assert_int_equal(answer(worker_file(worker, "/bin/sh", on_file, NULL)), -EIO);
+	assert_int_equal(answer(worker_file(worker, getuid(), "/bin/sh", on_file, NULL)), -EIO);
 	fake_worker("#!/bin/sh\necho '{\"n\":77,\"errno\":0}' >&3\nexec sleep 1000\n");
-	assert_int_equal(answer(worker_file(worker, "/bin/sh", on_file, NULL)), -EIO);
+	assert_int_equal(answer(worker_file(worker, getuid(), "/bin/sh", on_file, NULL)), -EIO);
 }
 
 /* An answer with nothing in it is no answer. */
 static void test_empty_answers(void **state)
 {
-	fake_worker("#!/bin/sh\necho '{\"n\":1,\"errno\":0}' >&3\necho '{\"n\":2,\"errno\":0}' >&3\n"
-		"echo '{\"n\":3,\"errno\":0,\"groups\":[1]}' >&3\necho '{\"n\":4,\"errno\":0,\"uid\":4294967295}' >&3\n"
+	fake_worker("#!/bin/sh\nif [ $1 = files ]; then\necho '{\"n\":1,\"errno\":0}' >&3\necho '{\"n\":2,\"errno\":0}' >&3\n"
+		"else\necho '{\"n\":3,\"errno\":0,\"groups\":[1]}' >&3\necho '{\"n\":4,\"errno\":0,\"uid\":4294967295}' >&3\nfi\n"
 		"exec sleep 1000\n");
-	assert_true(worker_file(worker, "/bin/sh", on_file, NULL) == 1);
-	assert_true(worker_lookup(worker, "sh", NULL, NULL, on_path, NULL) == 2);
+	assert_true(worker_file(worker, 0, "/bin/sh", on_file, NULL) == 1);
+	assert_true(worker_lookup(worker, 0, "sh", NULL, NULL, on_path, NULL) == 2);
 	assert_true(worker_identity(worker, 0, on_identity, NULL) == 3);
 	assert_true(worker_account(worker, "root", on_account, NULL) == 4);
 	while (got.n < 4) {
@@ -293,6 +364,32 @@ static void test_empty_answers(void **state)
 		hands_until(&got.came);
 		assert_int_equal(got.result, -EIO);
 	}
+}
+
+/* Stuck, dying and missing in one lane: names are answered all the while, by the same process. */
+static void test_lanes(void **state)
+{
+	static const char *const files[] = { "exec sleep 1000", "exit 1", "echo nonsense >&3; exec sleep 1000" };
+	char script[400];
+	uint64_t begin = clock_mono();
+	unsigned failed;
+
+	for (size_t i = 0; i < ELEMENTS(files); i++) {
+		snprintf(script, sizeof(script), "#!/bin/sh\ntest $1 = files || exec " BUILDDIR "/helper/jit-worker $1\n%s\n", files[i]);
+		fake_worker(script);
+		failed = 0;
+		for (uid_t uid = 1; uid <= 9; uid++)
+			assert_true(worker_file(worker, uid, "/bin/sh", on_failed, &failed) > 0);
+		for (int n = 0; n < 20; n++) {
+			assert_int_equal(answer(worker_identity(worker, getuid(), on_identity, NULL)), 0);
+			assert_true(got.groups_known);
+		}
+		if (failed == 9)
+			fail_msg("%s: the lane of files was through too early to show anything", files[i]);
+		worker = worker_free(worker);
+		assert_int_equal(worker_new(hands_event, &worker), 0);
+	}
+	assert_true(clock_mono() - begin < 10 * USEC_PER_SEC);
 }
 
 static void test_freed(void **state)
@@ -310,6 +407,7 @@ static void test_terminal(void **state)
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	char name[64], text[256] = "";
 	struct stat st;
+	ssize_t n = 0;
 
 	assert_true(master >= 0);
 	assert_int_equal(grantpt(master), 0);
@@ -322,8 +420,11 @@ static void test_terminal(void **state)
 	assert_true(worker_terminal(worker, "pts/../ptmx", st.st_uid, "x") > 0);
 	assert_true(worker_terminal(worker, "null", st.st_uid, "x") > 0);
 	assert_true(worker_terminal(worker, name + strlen("/dev/"), st.st_uid, "ends soon\n") > 0);
-	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
-	assert_true(read(master, text, sizeof(text) - 1) > 0);
+	for (int i = 0; i < 100 && n <= 0; i++) {
+		sd_event_run(hands_event, 100000);
+		n = read(master, text, sizeof(text) - 1);
+	}
+	assert_true(n > 0);
 	/* The line discipline makes \r\n of the \n once more. */
 	assert_int_equal(strncmp(text, "ends soon\r", 10), 0);
 	close(master);
@@ -340,7 +441,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_identity), T(test_account), T(test_file), T(test_file_refuses), T(test_lookup), T(test_lookup_bytes),
-		T(test_cancel), T(test_queue), T(test_late), T(test_dies), T(test_not_there), T(test_nonsense),
+		T(test_cancel), T(test_queue), T(test_queue_full), T(test_turns), T(test_turns_cancelled), T(test_lanes),
+		T(test_late), T(test_dies), T(test_not_there), T(test_nonsense),
 		T(test_empty_answers), T(test_freed), T(test_terminal), T(test_flush),
 	};
 
