@@ -210,7 +210,9 @@ static void hear_progress(struct talk *t)
 	if (!strncmp(t->last, text, sizeof(t->last) - 1))
 		return;
 	snprintf(t->last, sizeof(t->last), "%s", text);
-	show_progress(t->j, text);
+	/* Without a terminal one line is shown, and it is to be the one that names the request. */
+	if (id || t->j->terminal)
+		show_progress(t->j, text);
 }
 
 static void answer(struct talk *t, const char *text)

@@ -271,7 +271,7 @@ static bool reason_settled(struct client *c, const struct rule *rule)
 
 void account_answer(struct client *c, const struct gate_in *in)
 {
-	c->state = CLIENT_WORKING;
+	client_work(c, false);
 	if (call_set_reason(c->call, gate_get(in, "text")) < 0) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
 		return;
@@ -496,7 +496,7 @@ void account_begin(struct client *c, const struct gate_in *in)
 	struct why w;
 	int r;
 
-	c->state = CLIENT_WORKING;
+	client_work(c, false);
 	if (c->busy) {
 		client_verdict(c, GATE_BUSY, NULL, NULL, false, "too many calls of yours wait here at once; try again when some are "
 			"through");

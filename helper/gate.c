@@ -16,7 +16,10 @@
 #define CLIENTS_MAX 2048       /* all of them; a new one then drops the oldest that has said nothing */
 #define CLIENTS_PER_UID 64     /* of one real uid, root excepted: its processes are the host's own */
 #define FIRST_WORD_USEC (5 * USEC_PER_SEC)
+#define WORK_WORD_USEC (2 * USEC_PER_SEC) /* a client hears this often that it is being looked at */
 #define SEND_BUFFER (256 * 1024)
+
+_Static_assert(2 * WORK_WORD_USEC < GATE_FIRST_WAIT_USEC, "the module gives up before it hears that it is not forgotten");
 
 struct gate {
 	struct jitd *jitd;
@@ -46,6 +49,7 @@ static void client_free(struct client *c)
 		}
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
+	sd_event_source_disable_unref(c->work);
 	if (c->fd >= 0)
 		close_quietly(c->fd);
 	process_done(&c->process);
@@ -146,6 +150,30 @@ void client_ask(struct client *c, uint64_t wait, const char *prompt)
 	c->timer = NULL;
 	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, wait, 0, on_silence, c);
 	client_text(c, "ask", NULL, wait, prompt);
+}
+
+/* Names, digests and systemd may take their time, and the module its leave. */
+static int on_work(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct client *c = userdata;
+
+	if (c->state != CLIENT_WORKING && c->state != CLIENT_RELEASING)
+		return 0;
+	client_progress(c, NULL, 2 * WORK_WORD_USEC, "%s", c->state == CLIENT_WORKING ? "looking at the command; this takes longer "
+		"than usual" : "opening the grant; this takes longer than usual");
+	sd_event_source_set_time_relative(s, WORK_WORD_USEC);
+	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+void client_work(struct client *c, bool releasing)
+{
+	c->state = releasing ? CLIENT_RELEASING : CLIENT_WORKING;
+	if (c->bus)
+		return;
+	sd_event_source_disable_unref(c->work);
+	c->work = NULL;
+	sd_event_add_time_relative(c->jitd->event, &c->work, CLOCK_BOOTTIME, WORK_WORD_USEC, 0, on_work, c);
 }
 
 void client_unwait(struct client *c)
@@ -289,7 +317,7 @@ struct client *gate_client_for_bus(struct gate *g, struct process *p, struct cal
 		return NULL;
 	c->call = call;
 	c->bus = bus;
-	c->state = CLIENT_WORKING;
+	client_work(c, false);
 	return c;
 }
 

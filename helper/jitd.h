@@ -219,7 +219,7 @@ struct client {
 	struct gate *gate;
 	struct jitd *jitd;
 	int fd;
-	sd_event_source *io, *timer;
+	sd_event_source *io, *timer, *work;
 	enum { CLIENT_NEW, CLIENT_WORKING, CLIENT_ASKED, CLIENT_WAITING, CLIENT_RELEASING, CLIENT_SESSION } state;
 	struct process process;   /* who it is, by the kernel */
 	struct call *call;
@@ -244,6 +244,9 @@ void client_progress(struct client *c, const char *id, uint64_t wait, const char
 /* A client without a socket, for a call from the bus; P and CALL are taken. */
 struct client *gate_client_for_bus(struct gate *g, struct process *p, struct call *call, void *bus);
 void client_ask(struct client *c, uint64_t wait, const char *prompt);
+/* From here on jitd works for C, to judge its call or to release it.  Until the state changes C is told so every two
+ * seconds, so the module never gives up (GATE_FIRST_WAIT_USEC) while a worker, a check or systemd is waited for. */
+void client_work(struct client *c, bool releasing);
 void client_unwait(struct client *c);
 unsigned gate_clients(const struct gate *g);
 

@@ -405,7 +405,7 @@ void lives_use(struct request *r, struct client *c)
 		client_verdict(c, GATE_UNREACHABLE, r, NULL, false, "out of memory");
 		return;
 	}
-	c->state = CLIENT_RELEASING;
+	client_work(c, true);
 	c->request = r;
 	c->next_waiting = r->waiting;
 	r->waiting = c;

@@ -33,7 +33,8 @@
  *
  * server messages
  *   progress  text                          one or more lines ('\n' between) for the user, escaped
- *             [id] wait                     usec until the server will have said something else
+ *             [id] wait                     usec until the server will have said something else; id absent: about no
+ *                                           request, "looking at the command": shown on a terminal only
  *   ask       what=reason text wait         prompt; asked only when interactive=yes
  *   verdict   result                        one of GATE_RESULTS
  *             [text]                        one or more lines ('\n' between), escaped

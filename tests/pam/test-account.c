@@ -127,6 +127,10 @@ static const struct test_case cases[] = {
 		SEND("type=progress|text=bob has seen it|wait=1000000"),
 		SEND("type=verdict|result=allow|text=approved by bob"), GONE) }, PAM_SUCCESS,
 		{ "E:pam-jit: waiting; for sre", "E:pam-jit: approved by bob" }, .unsaid = "seen" },
+	{ "what is about no request is for a terminal", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"),
+		SEND("type=progress|text=looking|wait=1000000"), SEND("type=progress|text=waiting for sre|id=" ID "|wait=1000000"),
+		SEND("type=verdict|result=allow|text=approved by bob"), GONE) }, PAM_SUCCESS,
+		{ "E:pam-jit: waiting for sre", "E:pam-jit: approved by bob" }, .unsaid = "looking" },
 	{ "nothing at all when allowed at once", { SUDO, .steps = STEPS(ACCEPT, EXPECT("type=account"),
 		SEND("type=verdict|result=allow|text=allowed by rule x"), GONE) }, PAM_SUCCESS, .quiet = true },
 	{ "a refusal has its lines", { SUDO_TTY, .steps = STEPS(ACCEPT, EXPECT("type=account"),
@@ -185,7 +189,8 @@ static const struct test_case cases[] = {
 		.own_handlers = true, .steps = STEPS(ACCEPT, EXPECT("interactive=yes"),
 		SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|text=INC-7"), ALLOW) }, PAM_SUCCESS },
 	{ "su with its output in a pipe", { .service = "su", .user = "root", .tty = "pts/3", .stdio_pipes = true, .typed = "x",
-		.steps = STEPS(ACCEPT, EXPECT("interactive=no"), SEND("type=progress|text=waiting|wait=1000000"), ALLOW) },
+		.steps = STEPS(ACCEPT, EXPECT("interactive=no"),
+		SEND("type=progress|text=waiting|id=" ID "|wait=1000000"), ALLOW) },
 		PAM_SUCCESS, { "E:pam-jit: waiting" }, .unsaid = "I:pam-jit: " },
 
 	/* ---- the module as it is installed ---- */
@@ -194,7 +199,7 @@ static const struct test_case cases[] = {
 	{ "installed: wrong argument", { SUDO, .real = true, .args = "socket=/tmp/x", .permit = true, .no_server = true },
 		PAM_PERM_DENIED, { "E:pam-jit: wrong argument 'socket=/tmp/x'" } },
 	{ "stdio closed", { SUDO, .no_stdio = true, .steps = STEPS(ACCEPT, EXPECT("type=account"),
-		SEND("type=progress|text=x|wait=1000000"), ACT(no_stdio_taken), SEND("type=verdict|result=allow"), GONE) },
+		SEND("type=progress|text=x|id=" ID "|wait=1000000"), ACT(no_stdio_taken), SEND("type=verdict|result=allow"), GONE) },
 		PAM_SUCCESS },
 };
 
