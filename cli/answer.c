@@ -1,18 +1,16 @@
 /* jitctl approve, deny, revoke --at-hub: a request is fetched, judged, shown whole to a person, and only then signed for. */
 #include "config.h"
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 #include "cli/approver.h"
 #include "cli/document.h"
 #include "cli/screen.h"
+#include "cli/terminal.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/code.h"
 #include "lib/json.h"
 #include "lib/policy.h"
 #include "lib/text.h"
@@ -20,6 +18,7 @@
 #define FOLLOW_USEC (30 * USEC_PER_SEC)
 #define DIGEST_MIN 16
 #define NOTE_MAX 1000
+#define CODE_ASKS 3
 
 struct answer {
 	struct cli *c;
@@ -29,6 +28,7 @@ struct answer {
 	struct hub *hub;
 	struct fetched f;
 	struct host_key key;
+	jit_code code;  /* "": none */
 	char *decision; /* the exact bytes that are signed */
 	uint64_t after; /* receipts that were there before */
 };
@@ -42,7 +42,7 @@ static void answer_done(struct answer *a)
 	free(a->decision);
 }
 
-static int check_words(const struct answer *a)
+static int check_words(struct answer *a)
 {
 	const struct cli *c = a->c;
 	const char *note = c->value[OPT_NOTE], *host = c->value[OPT_HOST], *digest = c->value[OPT_DIGEST];
@@ -54,6 +54,8 @@ static int check_words(const struct answer *a)
 		return cli_fail(CLI_MISUSED, "--host is no host's name");
 	if (digest && (n < DIGEST_MIN || n > 64 || strspn(digest, "0123456789abcdefABCDEF") != n))
 		return cli_fail(CLI_MISUSED, "--digest is %d to 64 hexadecimal digits", DIGEST_MIN);
+	if (c->value[OPT_CODE] && code_parse(c->value[OPT_CODE], a->code) < 0)
+		return cli_fail(CLI_MISUSED, "--code is the three digits that stand on the requester's terminal");
 	if (c->value[OPT_YES] && !digest)
 		return cli_fail(CLI_MISUSED, "--yes signs only what --digest names");
 	if (c->json && !c->value[OPT_YES])
@@ -89,6 +91,25 @@ static int check_digest(const struct answer *a)
 	if (want && strncasecmp(a->f.digest, want, strlen(want)) != 0)
 		return cli_fail(CLI_INTEGRITY, "the digest of the request is %s, not %s", a->f.digest, want);
 	return CLI_DONE;
+}
+
+static bool wants_code(const struct answer *a)
+{
+	return strcmp(a->verdict, "approve") == 0 && json_true(a->f.document, "match");
+}
+
+/* Before anything is shown: where nobody can be asked the code must have been given. */
+static int check_code(struct answer *a)
+{
+	if (!wants_code(a)) {
+		if (*a->code)
+			cli_warn("%s wants no code; --code is not used", a->id);
+		*a->code = '\0';
+		return CLI_DONE;
+	}
+	if (*a->code || (!a->c->value[OPT_YES] && terminal_there()))
+		return CLI_DONE;
+	return cli_fail(CLI_MISUSED, "%s wants the code that stands on the requester's terminal: --code with its three digits", a->id);
 }
 
 static bool in_teams(const struct answer *a)
@@ -169,9 +190,11 @@ static int make_decision(struct answer *a)
 		r = add_terms(a, o);
 		if (r != CLI_DONE)
 			return r;
+		json_add_str(o, "code", *a->code ? a->code : NULL);
 	}
 	json_add_str(o, "note", a->c->value[OPT_NOTE]);
 	json_add_str(o, "time", time_rfc3339(clock_real(), time));
+	free(a->decision);
 	a->decision = json_text(o) ? strdup(json_text(o)) : NULL;
 	return a->decision ? CLI_DONE : cli_oom();
 }
@@ -192,7 +215,7 @@ static void view_answers(const struct answer *a)
 	}
 }
 
-static void view(const struct answer *a)
+static void view_request(const struct answer *a)
 {
 	size_t changed;
 	char when[64];
@@ -207,35 +230,45 @@ static void view(const struct answer *a)
 	field("answer by", YELLOW, when_clock(json_str(a->f.document, "answer_by"), when, sizeof(when)));
 	view_answers(a);
 	field("digest", PLAIN, a->f.digest);
+	fflush(stdout);
+}
+
+static void view_decision(const struct answer *a)
+{
 	printf("\n%sThe decision, the very bytes that are signed by %s:%s\n", paint(DIM), a->s.key, paint(PLAIN));
 	screen_json_text(stdout, a->decision);
 	printf("\n\n");
 	fflush(stdout);
 }
 
-/* Asks on the terminal.  What was typed ahead, before it could be read, does not count. */
+/* The decision is made anew with the code, so that what is shown and signed holds it. */
+static int ask_code(struct answer *a)
+{
+	CLEAN(free_p) char *user = document_text(a->f.document, "user", 64);
+
+	if (!wants_code(a) || *a->code)
+		return CLI_DONE;
+	printf("\n");
+	for (unsigned i = 0; i < CODE_ASKS; i++) {
+		CLEAN(free_p) char *line = NULL;
+
+		if (terminal_ask(&line, "Code on %s's terminal: ", user ? user : "?") < 0 || !*line)
+			break;
+		if (code_parse(line, a->code) == 0)
+			return make_decision(a);
+		printf("a code is three digits\n");
+	}
+	return cli_fail(CLI_REFUSED, "not signed, nothing was sent");
+}
+
 static int ask(const struct answer *a)
 {
-	CLEAN(close_p) int tty = -1;
-	CLEAN(fclose_p) FILE *f = NULL;
 	CLEAN(free_p) char *line = NULL, *who = document_who(a->f.document);
-	size_t size = 0;
-	ssize_t n;
+	int r = terminal_ask(&line, "%s %s on %s, %s? type yes: ", a->verdict, a->f.id, a->f.host, who ? who : "?");
 
-	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	if (tty < 0 || !screen_terminal())
+	if (r == -ENOTTY)
 		return cli_fail(CLI_MISUSED, "there is no terminal to ask on; --yes --digest %s signs without asking", a->f.digest);
-	tcflush(tty, TCIFLUSH);
-	f = fdopen(tty, "r+");
-	if (!f)
-		return cli_oom();
-	steal_fd(&tty);
-	fprintf(f, "%s %s on %s, %s? type yes: ", a->verdict, a->f.id, a->f.host, who ? who : "?");
-	fflush(f);
-	n = getline(&line, &size, f);
-	while (n > 0 && isspace((unsigned char)line[n - 1]))
-		line[--n] = 0;
-	if (n <= 0 || strcmp(line, "yes") != 0)
+	if (r < 0 || strcmp(line, "yes") != 0)
 		return cli_fail(CLI_REFUSED, "not signed, nothing was sent");
 	return CLI_DONE;
 }
@@ -332,11 +365,18 @@ static int answer(struct cli *c, const char *verdict)
 	if (r == CLI_DONE)
 		r = check_state(&a);
 	if (r == CLI_DONE)
+		r = check_code(&a);
+	if (r == CLI_DONE)
 		r = make_decision(&a);
 	if (r != CLI_DONE)
 		return r;
 	if (!c->json)
-		view(&a);
+		view_request(&a);
+	r = ask_code(&a);
+	if (r != CLI_DONE)
+		return r;
+	if (!c->json)
+		view_decision(&a);
 	if (!c->value[OPT_YES]) {
 		r = ask(&a);
 		if (r != CLI_DONE)

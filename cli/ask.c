@@ -71,6 +71,22 @@ static void say_state(struct cli *c, struct json_object *request)
 		state ? state : "?", paint(PLAIN), *people ? ", approved by " : "", people, *now ? ": " : "", now);
 }
 
+/* The code is no answer: with --json it goes beside the document, where a pipeline's log has it. */
+static void tell_code(const struct cli *c, struct json_object *request)
+{
+	CLEAN(free_p) char *id = document_text(request, "id", 16), *code = document_text(request, "code", 16);
+
+	if (!code)
+		return;
+	if (c->json) {
+		cli_warn("%s: tell whoever approves this code: %s", id ? id : "?", code);
+		return;
+	}
+	printf("%s%s%s: tell whoever approves this code: %s%s%s\n", paint(BOLD), id ? id : "?", paint(PLAIN), paint(BOLD), code,
+		paint(PLAIN));
+	fflush(stdout);
+}
+
 /* One look: the exit code when settled, -1 when not, -2 when jitd is away. */
 static int look(sd_bus *bus, struct waiting *w, struct json_object **ret)
 {
@@ -119,7 +135,7 @@ static int wait_for(struct cli *c, sd_bus *bus, const char *id, uint64_t timeout
 	CLEAN(bus_slot_p) sd_bus_slot *slot = NULL;
 	struct waiting w = {0};
 	uint64_t now = clock_boot(), deadline = timeout > USEC_INFINITY - now ? USEC_INFINITY : now + timeout;
-	bool away = false;
+	bool away = false, told = false;
 	int r;
 
 	snprintf(w.id, sizeof(w.id), "%s", id);
@@ -136,6 +152,9 @@ static int wait_for(struct cli *c, sd_bus *bus, const char *id, uint64_t timeout
 				say_state(c, request);
 			return r;
 		}
+		if (r == -1 && !told)
+			tell_code(c, request);
+		told = told || r == -1;
 		if (r == -2 && !away)
 			cli_warn("jitd is away; the request is kept, waiting on");
 		away = r == -2;
@@ -198,6 +217,8 @@ static int asked(struct cli *c, sd_bus *bus, const char *text)
 		printf(c->value[OPT_WAIT] ? "; Ctrl-C leaves it pending, jitctl cancel %s withdraws it\n"
 					  : "; jitctl wait %s tells when it is answered\n", id);
 		fflush(stdout);
+		if (request && !c->value[OPT_WAIT])
+			tell_code(c, request);
 	}
 	return c->value[OPT_WAIT] ? wait_for(c, bus, id, timeout) : CLI_DONE;
 }

@@ -41,7 +41,7 @@ static void following_done(struct following *f)
 static void tell(struct following *f, struct json_object *line)
 {
 	if (f->c->json)
-		screen_json(stdout, line);
+		screen_json(stdout, story_public(line));
 	else
 		story_print(&f->story, line, true);
 	fflush(stdout);

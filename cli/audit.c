@@ -140,10 +140,10 @@ static int on_record(struct json_object *line, const char *text, size_t len, voi
 			if (!block || json_add(s->blocks, id, block) < 0)
 				return -ENOMEM;
 		}
-		return json_object_array_add(block, json_object_get(line)) < 0 ? -ENOMEM : 0;
+		return json_object_array_add(block, json_object_get(story_public(line))) < 0 ? -ENOMEM : 0;
 	}
 	if (s->c->json)
-		screen_json(stdout, line);
+		screen_json(stdout, story_public(line));
 	else
 		story_print(&s->story, line, true);
 	return 0;

@@ -77,6 +77,7 @@ static int check_lists(struct json_object *doc, struct why *w)
 
 static int check_terms(struct json_object *doc, struct why *w)
 {
+	struct json_object *match;
 	struct need need;
 	struct why inner;
 	enum scope scope;
@@ -90,6 +91,9 @@ static int check_terms(struct json_object *doc, struct why *w)
 	text = json_str(doc, "scope");
 	if (!text || scope_parse(text, &scope) < 0)
 		return why(w, -EINVAL, "\"scope\" is none");
+	/* What it asks of the approver must not be missed because it is said in an odd way. */
+	if (json_object_object_get_ex(doc, "match", &match) && !json_object_is_type(match, json_type_boolean))
+		return why(w, -EINVAL, "\"match\" is neither true nor false");
 	if (json_u64(doc, "for", &n) < 0 || n == 0 || n > FOR_MAX_SEC)
 		return why(w, -EINVAL, "\"for\" is no sane number of seconds");
 	if (json_u64(doc, "uid", &n) < 0 || n > UINT32_MAX)
@@ -263,6 +267,8 @@ static void view_need(struct json_object *doc)
 
 	field("need", PLAIN, need);
 	document_view_teams(doc);
+	if (json_true(doc, "match"))
+		field("", YELLOW, "and the three digits that stand on the requester's terminal");
 }
 
 static void view_marks(struct json_object *doc)

@@ -5,7 +5,7 @@ jitctl_SOURCES = cli/answer.c cli/approver.h cli/ask.c cli/audit.c cli/audit-fol
 	cli/hub.c cli/inbox.c cli/keygen.c cli/main.c cli/options.def cli/pam.c cli/pamfile.c cli/pamfile.h cli/past.c cli/past.h cli/receipt.c \
 	cli/replay.c \
 	cli/request-view.c cli/request-view.h cli/requests.c cli/rules.c cli/rules.h cli/screen.c cli/screen.h cli/settings.c cli/status.c \
-	cli/story.c cli/story.h cli/table.c cli/usage.c cli/verbs.def
+	cli/story.c cli/story.h cli/table.c cli/terminal.c cli/terminal.h cli/usage.c cli/verbs.def
 jitctl_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
 jitctl_LDADD = lib/libjit.la $(CURL_LIBS) $(SYSTEMD_LIBS) $(JSON_LIBS)
 

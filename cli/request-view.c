@@ -138,7 +138,8 @@ void request_view(struct json_object *request)
 	const char *state = json_str(request, "state");
 	struct json_object *doc = json_obj(request, "document");
 	CLEAN(free_p) char *id = document_text(request, "id", 16), *shown = document_text(request, "state", 16),
-		*digest = document_text(request, "digest", 64), *missing = document_text(request, "missing", 200);
+		*digest = document_text(request, "digest", 64), *missing = document_text(request, "missing", 200),
+		*code = document_text(request, "code", 16);
 	char now[512], when[64];
 
 	request_now(request, now, sizeof(now));
@@ -147,6 +148,8 @@ void request_view(struct json_object *request)
 	document_view(doc ? doc : request);
 	view_decisions(request);
 	field("missing", YELLOW, missing);
+	if (code)
+		fieldf("code", BOLD, "%s: tell it whoever approves", code);
 	if (json_str(request, "answer_by") && state && strcmp(state, "pending") == 0)
 		field("answer by", PLAIN, when_clock(json_str(request, "answer_by"), when, sizeof(when)));
 	if (json_str(request, "real_deadline"))

@@ -58,6 +58,15 @@ void story_learn(struct story *s, struct json_object *record)
 	json_add(s->requests, id, o);
 }
 
+struct json_object *story_public(struct json_object *record)
+{
+	struct json_object *terms = json_obj(record, "terms");
+
+	if (terms)
+		json_object_object_del(terms, "code");
+	return record;
+}
+
 const char *story_user(const struct story *s, struct json_object *record)
 {
 	const char *id = json_str(record, "id"), *user = json_str(record, "user");

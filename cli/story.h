@@ -21,6 +21,9 @@ char *story_words(const struct story *s, struct json_object *record);
 /* Prints it with its time: on a terminal under a heading for each day, else with the whole date.  WITH_ID: the request's id in
  * front. */
 void story_print(struct story *s, struct json_object *record, bool with_id);
+/* RECORD as JSON for programs to read, without the code of a pending request: what is kept elsewhere, or read by an approver, is
+ * not to tell it.  Changes RECORD. */
+struct json_object *story_public(struct json_object *record);
 /* "alice → root: systemctl restart nginx"; caller frees. */
 char *story_title(const struct story *s, const char *id);
 

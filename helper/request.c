@@ -252,7 +252,7 @@ const char *request_code_words(const struct request *r, char buf[static CODE_WOR
 {
 	*buf = '\0';
 	if (r->terms.code[0])
-		snprintf(buf, CODE_WORDS_MAX, "\n%s: whoever approves needs this code from you: %s", r->id, r->terms.code);
+		snprintf(buf, CODE_WORDS_MAX, "\n%s: tell whoever approves this code: %s", r->id, r->terms.code);
 	return buf;
 }
 

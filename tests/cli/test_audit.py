@@ -343,6 +343,25 @@ def test_key_that_was_valid_then(cli, ledger, keys):
     assert r.code == 0, r
 
 
+def test_the_code_of_a_request_is_not_passed_on(cli, ledger):
+    """The ledger has it, for a restart; what is printed may be kept, or read by those who are asked."""
+    text = document(match=True)
+    ledger.add("requested", id=ID, user="alice", document=text, digest=digest(text), rule="web",
+               terms={"need": "1 of sre", "code": "417"})
+    for words in ([], ["--story"], ["--json"], ["--json", "--story"]):
+        r = audit(cli, ledger, *words)
+        assert r.code == 0 and "1 of sre" in r.out and '"code"' not in r.out and not re.search(r"\b417\b", r.out), r
+    p = cli.start("audit", "follow", "--dir", str(ledger.dir), "--json")
+    try:
+        assert json.loads(p.stdout.readline())["terms"] == {"need": "1 of sre"}
+        ledger.add("requested", id="AAAA-0001", user="alice", document=text, terms={"need": "1 of sre", "code": "417"})
+        assert json.loads(p.stdout.readline())["terms"] == {"need": "1 of sre"}
+    finally:
+        p.kill()
+        p.communicate()
+    assert audit(cli, ledger, "verify").code == 0
+
+
 def test_follow(cli, ledger, keys):
     story(ledger, keys)
     p = cli.start("audit", "follow", "--dir", str(ledger.dir), "--json")

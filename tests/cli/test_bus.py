@@ -348,3 +348,42 @@ def test_explain_a_request_of_ones_own(cli, jitd):
     assert json.loads(jitd.call()[1]) == {"id": "K7QF-2M9X"}
     jitd.answer("Explain", {"now": now})
     assert cli("explain", "K7QF-2M9X").code == 1
+
+
+TELL = "K7QF-2M9X: tell whoever approves this code: 417\n"
+
+
+def test_code_is_told_to_the_requester(cli, jitd):
+    jitd.answer("Request", "K7QF-2M9X")
+    jitd.answer("Show", request(code="417", doc=document(match=True)))
+    r = cli("request", "true")
+    assert r.code == 0 and r.out.endswith(TELL), r
+    assert cli("request", "--json", "true").json()["code"] == "417"
+    out = cli("show", "K7QF-2M9X").out
+    assert re.search(r"code +417: tell it whoever approves", out) and "the three digits" in out
+    assert cli("show", "--json", "K7QF-2M9X").json()["code"] == "417"
+    r = cli("wait", "--timeout", "1s", "K7QF-2M9X")
+    assert r.code == 7 and r.out == TELL, r
+    r = cli("wait", "--json", "--timeout", "1s", "K7QF-2M9X")
+    assert r.code == 7 and r.out == "" and TELL.strip() in json.loads(r.err.splitlines()[0])["warning"]["message"]
+
+
+def test_code_is_told_once_in_a_wait(cli, jitd):
+    jitd.answer("Request", "K7QF-2M9X")
+    jitd.answer("Show", request(code="417"))
+    p = cli.start("request", "--wait", "true")
+    while jitd.call()[0] != "Show":
+        pass
+    assert "requested" in p.stdout.readline()
+    assert p.stdout.readline() == TELL
+    jitd.answer("Show", request("granted", code=None))
+    jitd.emit("K7QF-2M9X", "granted")
+    out, _ = p.communicate(timeout=20)
+    assert p.returncode == 0 and "417" not in out
+
+
+def test_no_code_no_word(cli, jitd):
+    jitd.answer("Request", "K7QF-2M9X")
+    jitd.answer("Show", request())
+    for words in (["request", "true"], ["show", "K7QF-2M9X"], ["wait", "--timeout", "1s", "K7QF-2M9X"]):
+        assert "code" not in cli(*words).out

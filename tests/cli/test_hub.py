@@ -82,7 +82,7 @@ def test_approve_on_a_terminal(cli, hub):
                     "for": 600, "note": "go on"}
     assert verify(hub.dir, hub.bob, "bob", "decision@pam-jit", decision, body["envelope"]["signature"])
     for words in ("alice (uid 1000)", "systemctl restart nginx", "INC-17 nginx hangs", "1 of sre", "sre: bob, carol",
-                  "carol: approve, 5 min ago", "SCRIPT: ", digest(text), "in 4 min", "load: 0.42", "taken by web1",
+                  "carol: approve, 5 min ago", "SCRIPT: ", digest(text), "in 4 min", "load 0.42", "taken by web1",
                   "granted on web1: by bob and carol", "applied on web1: command running", "first seen"):
         assert words in r.out.replace("\n             ", " "), words
 
@@ -526,3 +526,91 @@ def test_no_redirect_takes_the_token(cli, hub):
         fakehub.Handler.reply = original
         server.shutdown()
         server.server_close()
+
+
+CODE = "Code on alice's terminal: "
+
+
+def test_code_is_asked_for(cli, hub):
+    """The request is read first, then the code is asked for, and the decision that is shown and signed holds it."""
+    text = hub.add(document(match=True))
+    hub.after_post = [("granted", "by bob"), ("applied", "")]
+    r = cli.terminal("approve", ID, say=[(CODE, " 417 \n"), ("type yes: ", "yes\n")], NO_COLOR="1")
+    assert r.code == 0, r
+    decision = hub.posted[0][1]["envelope"]["document"]
+    assert json.loads(decision)["code"] == "417" and decision in r.out
+    shown = r.out
+    assert shown.index(text) < shown.index(CODE) < shown.index(decision) < shown.index("type yes: ")
+    assert "the three digits that stand on the requester's terminal" in shown[:shown.index(CODE)]
+    # it stands nowhere before it was typed: whoever approves cannot read it off the request
+    assert not re.search(r"\b417\b", shown[:shown.index(CODE)])
+
+
+def test_code_mistyped_and_none(cli, hub):
+    hub.add(document(match=True))
+    hub.after_post = [("granted", "by bob"), ("applied", "")]
+    r = cli.terminal("approve", ID, say=[(CODE, "4177\n"), (CODE, "abc\n"), (CODE, "007\n"), ("type yes: ", "yes\n")])
+    assert r.code == 0 and r.out.count("a code is three digits") == 2, r
+    assert json.loads(hub.posted[0][1]["envelope"]["document"])["code"] == "007"
+    for typed in ("\n", "\x04"):
+        r = cli.terminal("approve", ID, say=[(CODE, typed)])
+        assert r.code == 1 and "nothing was sent" in r.out
+    r = cli.terminal("approve", ID, say=[(CODE, "x\n")] * 3)
+    assert r.code == 1 and "nothing was sent" in r.out
+    assert len(hub.posted) == 1
+
+
+def test_code_for_programs(cli, hub):
+    text = hub.add(document(match=True))
+    for words in ([], ["--json"]):
+        r = yes(cli, text, "approve", "--no-wait", *words)
+        assert r.code == 2 and "K7QF-2M9X wants the code" in r.err and "--code" in r.err, r
+    assert cli("approve", ID).code == 2
+    for bad in ("", "41", "4177", "abc", "-17"):
+        r = yes(cli, text, "approve", "--no-wait", "--code", bad)
+        assert r.code == 2 and "three digits" in r.err, r
+    assert not hub.posted
+    assert yes(cli, text, "approve", "--no-wait", "--code", "417").code == 0
+    assert json.loads(hub.posted[0][1]["envelope"]["document"])["code"] == "417"
+
+
+def test_code_on_the_line_is_not_asked_for_again(cli, hub):
+    hub.add(document(match=True))
+    hub.after_post = [("granted", "by bob"), ("applied", "")]
+    r = cli.terminal("approve", ID, "--code", "417", say=[("type yes: ", "yes\n")])
+    assert r.code == 0 and CODE not in r.out
+    assert json.loads(hub.posted[0][1]["envelope"]["document"])["code"] == "417"
+
+
+def test_code_where_none_is_wanted(cli, hub):
+    text = hub.add()
+    r = yes(cli, text, "approve", "--no-wait", "--code", "417")
+    assert r.code == 0 and "wants no code; --code is not used" in r.err
+    assert "code" not in json.loads(hub.posted[0][1]["envelope"]["document"])
+
+
+def test_no_needs_no_code(cli, hub):
+    text = hub.add(document(match=True))
+    assert yes(cli, text, "deny", "--no-wait").code == 0
+    assert "code" not in json.loads(hub.posted[0][1]["envelope"]["document"])
+    r = cli.terminal("deny", ID, "--no-wait", say=[("type yes: ", "yes\n")])
+    assert r.code == 0 and CODE not in r.out
+    assert yes(cli, text, "deny", "--code", "417").code == 2
+
+
+@pytest.mark.parametrize("match", ["yes", 1, 0, None, [], {}, "true"])
+def test_match_that_is_neither_true_nor_false(cli, hub, match):
+    """A client that overlooked it would sign what the host cannot take."""
+    text = json.dumps({**json.loads(document()), "match": match})
+    hub.add(text)
+    r = yes(cli, text)
+    assert r.code == 8 and '"match" is neither' in r.err and not hub.posted
+
+
+def test_wrong_code_then_again(cli, hub):
+    text = hub.add(document(match=True))
+    hub.after_post = [("refused", "the code is wrong (try 1 of 8)", "bob")]
+    r = yes(cli, text, "approve", "--code", "000")
+    assert r.code == 1 and "refused by web1: the code is wrong (try 1 of 8)" in r.out
+    hub.after_post = [("received", "", "bob"), ("granted", "by bob"), ("applied", "")]
+    assert yes(cli, text, "approve", "--code", "417").code == 0

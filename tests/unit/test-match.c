@@ -219,7 +219,7 @@ static void made(void **state)
 	json_object_put(shown);
 	shown = request_json(r, true);
 	assert_false(a_member(shown, "code"));
-	snprintf(expected, sizeof(expected), "\n%s: whoever approves needs this code from you: %s", r->id, r->terms.code);
+	snprintf(expected, sizeof(expected), "\n%s: tell whoever approves this code: %s", r->id, r->terms.code);
 	assert_string_equal(request_code_words(r, words), expected);
 	assert_string_equal(request_code_words(plain, words), "");
 	request_free(r);
