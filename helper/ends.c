@@ -111,6 +111,7 @@ void lives_end(struct request *r, enum jit_event event, const char *cause)
 		drain ? "nothing new is let through; what runs may finish" : "what still ran is ended");
 	lives_state(r, STATE_ENDED);
 	worker_flush_caches(r->jitd->worker);
+	units_kill_unbegun(r->id, r->call->uid);
 	if (drain) {
 		/* Not removed: the timer's service may be at work this very moment, and ends what has no file. */
 		grantfile_drained(r->id);

@@ -295,6 +295,7 @@ static int drain(struct ending *e)
 	int r, removed;
 
 	e->via = "none";
+	e->killed += units_kill_unbegun(e->g.id, e->g.uid);
 	expire_stop_timers(&e->bus, e->unit);
 	r = leave_note(e, "drain");
 	removed = grantfile_drained(e->g.id);
@@ -307,6 +308,8 @@ static int terminate(struct ending *e)
 {
 	int r = 0, removed;
 
+	e->killed += units_kill_unbegun(e->g.id, e->g.uid);
+	e->was_there = e->killed > 0;
 	end_slice(e);
 	end_sessions(e, 0);
 	end_recorded(e);
@@ -361,6 +364,7 @@ static int read_due(const jit_id id, bool force, struct ending *e)
 			e->file = r == -ENOENT ? "missing" : "unreadable";
 			memcpy(e->g.id, id, sizeof(e->g.id));
 			e->g.grace = DEFAULT_GRACE;
+			e->g.uid = (uid_t)-1;
 			return 0;
 		}
 		e->file = "read";

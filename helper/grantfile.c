@@ -71,8 +71,8 @@ int grantfile_write(const struct grantfile *g)
 	if (!o || json_add_u64(o, "v", 1) < 0 || json_add_str(o, "id", g->id) < 0 ||
 	    json_add_str(o, "boot", g->boot) < 0 || json_add_u64(o, "deadline", g->deadline) < 0 ||
 	    json_add_u64(o, "grace", g->grace) < 0 ||
-	    json_add_str(o, "at_end", g->drain ? "drain" : "terminate") < 0 || pids_format(g, o) < 0 ||
-	    sessions_format(g, o) < 0)
+	    json_add_str(o, "at_end", g->drain ? "drain" : "terminate") < 0 ||
+	    (g->uid != (uid_t)-1 && json_add_u64(o, "uid", g->uid) < 0) || pids_format(g, o) < 0 || sessions_format(g, o) < 0)
 		return -ENOMEM;
 	text = json_text(o);
 	if (!text)
@@ -164,6 +164,10 @@ static int grantfile_parse(const char *text, size_t len, const jit_id id, struct
 	if (!s || (strcmp(s, "terminate") != 0 && strcmp(s, "drain") != 0))
 		return why(w, -EINVAL, "no at_end");
 	g->drain = strcmp(s, "drain") == 0;
+	r = json_u64(o, "uid", &v);
+	if ((r < 0 && r != -ENOENT) || (r >= 0 && v >= (uid_t)-1))
+		return why(w, -EINVAL, "uid: not a user");
+	g->uid = r < 0 ? (uid_t)-1 : (uid_t)v;
 	r = pids_parse(json_arr(o, "pids"), g, w);
 	return r < 0 ? r : sessions_parse(json_arr(o, "sessions"), g, w);
 }

@@ -1,8 +1,10 @@
 /* The file of a live grant, JIT_GRANTS/ID: written by jitd before the grant takes effect, read by jit-expire at its
  * end.
  *
- *	{"v":1,"id","boot":boot id,"deadline":boot usec,"grace":usec,"at_end":"terminate|drain",
+ *	{"v":1,"id","boot":boot id,"deadline":boot usec,"grace":usec,"at_end":"terminate|drain","uid":whose,
  *	 "pids":[{"pid","start"}],"sessions":["12"]}
+ *
+ * Without uid (a file of an earlier version) the requester is unknown.
  *
  * A grant that jit-expire let drain is renamed to ID.drained, so that a second timer of the same grant kills nothing. */
 #pragma once
@@ -29,6 +31,7 @@ struct grantfile {
 	uint64_t deadline; /* CLOCK_BOOTTIME usec */
 	uint64_t grace;    /* usec between asking processes to end and killing them */
 	bool drain;        /* at_end: let what runs finish */
+	uid_t uid;         /* of the requester; (uid_t)-1: unknown */
 	struct grantfile_pid *pids;
 	size_t n_pids;
 	char **sessions; /* logind's names */

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -153,6 +155,57 @@ int units_population(const jit_id id)
 
 	id_unit(id, unit);
 	return cgroup_each(unit, NULL, NULL);
+}
+
+struct unbegun {
+	const char *id;
+	uid_t uid;
+	unsigned killed;
+};
+
+/* Has a child of it been born in the slice?  One from before (askpass) stands elsewhere.  A kernel that does not list
+ * children leaves the question whether it is stopped. */
+static bool has_begun(const struct unbegun *u, pid_t pid, const char *status)
+{
+	char path[64], text[4096], *word, *save = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	if (read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return !strstr(status, "\nState:\tT");
+	for (word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		if (units_contains(u->id, (pid_t)atoi(word)))
+			return true;
+	return false;
+}
+
+/* sudo and su are the requester's processes by their real uid and root's by the effective one; what they start is the
+ * target's by both. */
+static void kill_unbegun(pid_t pid, void *userdata)
+{
+	struct unbegun *u = userdata;
+	CLEAN(close_p) int fd = pidfd_open(pid, 0);
+	char path[32], text[4096], *uids;
+	uid_t real, effective;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (fd < 0 || read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return;
+	uids = strstr(text, "\nUid:\t");
+	if (!uids || sscanf(uids + strlen("\nUid:\t"), "%u %u", &real, &effective) != 2 || real != u->uid ||
+	    effective == real || has_begun(u, pid, text))
+		return;
+	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0)
+		u->killed++;
+}
+
+unsigned units_kill_unbegun(const jit_id id, uid_t uid)
+{
+	struct unbegun u = { .id = id, .uid = uid };
+	char unit[ID_UNIT_LEN + 1];
+
+	id_unit(id, unit);
+	cgroup_each(unit, kill_unbegun, &u);
+	return u.killed;
 }
 
 int cgroup_live_scope(const char *unit, char *name, size_t size)

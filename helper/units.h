@@ -44,6 +44,10 @@ bool units_contains(const jit_id id, pid_t pid);
 void units_stop(struct units *u, const jit_id id, units_done done, void *userdata);
 /* Only the timers, and the slice when nothing runs in it. */
 void units_disarm(struct units *u, const jit_id id, units_done done, void *userdata);
+/* SIGKILL, at the end of a grant and before anything else there, for every sudo and su of UID in the slice that has begun
+ * no command.  It may have been stopped (Ctrl-Z) after PAM let it go: the SIGCONT with which systemd ends a scope, or its
+ * user when what runs may finish, would let it begin after the deadline.  How many; reads /proc, never waits. */
+unsigned units_kill_unbegun(const jit_id id, uid_t uid);
 /* SIGKILL for what is left in the slice. */
 void units_kill(struct units *u, const jit_id id, units_done done, void *userdata);
 /* logind: end a login session; kill what ignores it after the grace is the caller's business (units_session_kill). */

@@ -102,6 +102,7 @@ void grant_publish(struct request *r)
 		.deadline = r->state == STATE_RUNNING ? r->deadline : r->claim_by,
 		.grace = r->terms.grace_usec,
 		.drain = r->terms.at_end == AT_END_DRAIN,
+		.uid = r->call->uid,
 	};
 	struct grantfile_pid pids[USES_MAX];
 	char *sessions[GRANTFILE_SESSIONS];

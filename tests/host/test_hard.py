@@ -23,9 +23,16 @@ User=alice
 Command=/usr/bin/touch /run/short *
 Decision=approve
 Need=1 of sre
-For=5s
+For=3s
 ClaimBy=4s
 AtEnd=warn no, terminate 1s
+
+[Rule login]
+Service=sudo-i
+User=alice
+Decision=approve
+Need=1 of sre
+For=3s
 
 [Rule drain]
 Service=sudo
@@ -104,29 +111,93 @@ def wait_for(condition, seconds=15, what="it"):
 
 
 def sudo_pid(desk):
-    return desk.host.run("pgrep", "-x", "-u", "0", "-o", "sudo").stdout.strip()
+    """The only sudo there is."""
+    return desk.host.run("pgrep", "-x", "sudo").stdout.strip()
 
 
 # ---- stopped over the deadline ----
 
+def deadline_passes(desk, rid, and_seconds=0.0):
+    """Returns when the boot clock has passed the deadline that the ledger names."""
+    deadline = desk.events(rid, "opened")[0]["deadline"] / 1e6 + and_seconds
+    wait_for(lambda: float(desk.host.read("/proc/uptime").split()[0]) > deadline, what="the deadline")
+
+
+def asked_and_stopped(desk, how, command):
+    """(terminal, terminal that stopped it, document): alice's own sudo, stopped in the wait by alice."""
+    term, document = desk.ask(command)
+    if how == "Ctrl-Z":
+        term.send("\x1a")
+        term.expect(r"\^Z")
+        return term, term, document
+    other = desk.host.login("alice")
+    other.sendline(f"kill -STOP {sudo_pid(desk)}; echo stop=$?")
+    other.expect("stop=0\r")
+    term.expect("Stopped")
+    return term, other, document
+
+
 @pytest.mark.parametrize("meanwhile", ["nothing", "restart", "dead"])
-def test_stopped_in_the_wait_over_the_deadline(desk, meanwhile):
-    """SIGSTOP by its own user, approved, the work time passes, SIGCONT: the command does not run."""
+@pytest.mark.parametrize("how", ["Ctrl-Z", "kill -STOP"])
+def test_stopped_in_the_wait_over_the_deadline(desk, how, meanwhile):
+    """Stopped by its own user, approved, the work time passes, continued: the command does not run.
+
+    sudo puts Ctrl-Z off until PAM is through with it, and stops then, with the command not begun."""
     host = desk.host
-    host.run("rm", "-f", "/run/short", "/run/late")
-    term, document = desk.ask("touch /run/short /run/late")
+    host.run("rm", "-f", "/run/late")
+    term, other, document = asked_and_stopped(desk, how, "touch /run/short /run/late")
     rid = json.loads(document)["id"]
-    pid = sudo_pid(desk)
-    host.run("kill", "-STOP", pid)
     desk.answer(document)
-    wait_for(lambda: desk.state(rid) in ("running", "granted"), what="the grant")
+    wait_for(lambda: desk.events(rid, "opened"), what="the grant")
+    if how == "Ctrl-Z":
+        term.expect("Stopped")
     if meanwhile == "restart":
         host.run("systemctl", "restart", "jitd")
     if meanwhile == "dead":
         host.run("systemctl", "stop", "jitd.socket", "jitd.service")
-    time.sleep(7)  # past the deadline: the clock is what is tested
-    host.run("kill", "-CONT", pid, check=False)
-    term.expect(r"status=(\d+)")
+    deadline_passes(desk, rid)
+    wait_for(lambda: not host.run("pgrep", "-x", "sudo", check=False).stdout, what="the end of sudo")
+    term.sendline("fg; echo back=$?")
+    term.expect(r"back=(\d+)\r")
+    assert term.match.group(1) != "0"
+    assert host.run("test", "-e", "/run/late", check=False).returncode != 0
+    if meanwhile == "dead":
+        host.run("systemctl", "start", "jitd.socket", "jitd.service")
+    wait_for(lambda: desk.state(rid) == "ended", what="the record of the end")
+    assert [e["event"] for e in desk.events(rid)].count("expired") == 1
+
+
+@pytest.mark.parametrize("jitd", ["there", "away"])
+def test_stopped_in_the_wait_is_not_what_may_finish(desk, jitd):
+    """AtEnd=drain is for what has begun."""
+    host = desk.host
+    term, other, document = asked_and_stopped(desk, "Ctrl-Z", "sleep 30")
+    rid = json.loads(document)["id"]
+    desk.answer(document)
+    term.expect("Stopped")
+    wait_for(lambda: desk.events(rid, "opened"), what="the grant")
+    if jitd == "away":
+        host.run("systemctl", "stop", "jitd.socket", "jitd.service")
+    deadline_passes(desk, rid)
+    wait_for(lambda: not host.run("pgrep", "-x", "sudo", check=False).stdout, what="the end of sudo")
+    assert host.run("pgrep", "-x", "sleep", check=False).stdout == ""
+
+
+def test_stopped_in_the_wait_and_nothing_ends_it(desk):
+    """The module alone: no jitd, no timer, no scope.  `sudo -i` is put under its grant only as its session opens."""
+    host = desk.host
+    host.run("rm", "-f", "/run/late")
+    term, other, document = asked_and_stopped(desk, "kill -STOP", "-i touch /run/short /run/late")
+    rid = json.loads(document)["id"]
+    pid = sudo_pid(desk)
+    desk.answer(document)
+    wait_for(lambda: desk.events(rid, "opened"), what="the grant")
+    host.run("systemctl", "stop", "jitd.socket", "jitd.service", "jit-expire@*.timer")
+    deadline_passes(desk, rid)
+    assert host.run("ps", "-o", "state=", "-p", pid).stdout == "T\n"
+    term.sendline("fg; echo back=$?")
+    term.expect(f"the time of grant {rid} is over")
+    term.expect(r"back=(\d+)\r")
     assert term.match.group(1) != "0"
     assert host.run("test", "-e", "/run/late", check=False).returncode != 0
 

@@ -43,8 +43,8 @@ static int teardown(void **state)
 	return hands_teardown(state);
 }
 
-/* A process that lives until it is killed; STUBBORN: by SIGKILL only. */
-static pid_t child(bool stubborn)
+/* A process that lives until it is killed; STUBBORN: by SIGKILL only; REAL: with this real uid beside its effective one. */
+static pid_t child_of(bool stubborn, uid_t real)
 {
 	int ready[2];
 	char c;
@@ -60,6 +60,8 @@ static pid_t child(bool stubborn)
 		signal(SIGHUP, stubborn ? SIG_IGN : SIG_DFL);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		if (real != (uid_t)-1 && setresuid(real, (uid_t)-1, (uid_t)-1) < 0)
+			_exit(1);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -70,6 +72,11 @@ static pid_t child(bool stubborn)
 	close(ready[1]);
 	children[n_children++] = pid;
 	return pid;
+}
+
+static pid_t child(bool stubborn)
+{
+	return child_of(stubborn, (uid_t)-1);
 }
 
 static void recorded(pid_t pid)
@@ -278,6 +285,49 @@ static void test_no_notes(void **state)
 	assert_int_equal(mkdir(dirs.notes, 0755), 0);
 }
 
+/* A sudo that was stopped before it began its command must not be continued by the end of its grant: SIGKILL comes
+ * before SIGCONT.  Whatever else stands in the slice has its grace.  That one whose command has begun has it too needs
+ * control groups: tests/host. */
+static void test_unbegun(void **state)
+{
+	pid_t sudo, of_another, command;
+	struct pollfd fd = { .events = POLLIN };
+	siginfo_t si;
+	char text[64];
+
+	if (geteuid() != 0)
+		skip();
+	sudo = child_of(false, 1000);
+	of_another = child_of(false, 1001);
+	command = child(false);
+	snprintf(text, sizeof(text), "%d\n%d\n%d\n", (int)sudo, (int)of_another, (int)command);
+	fake_cgroup(text);
+	assert_int_equal(kill(sudo, SIGSTOP), 0);
+	assert_int_equal(waitid(P_PID, (id_t)sudo, &si, WSTOPPED), 0);
+	grant.uid = 1000;
+	grant.drain = true;
+	publish(clock_boot() - 1);
+	assert_int_equal(expire(ID, false), 0);
+	fd.fd = pidfd_open(sudo, 0);
+	assert_int_equal(poll(&fd, 1, 5000), 1);
+	close(fd.fd);
+	assert_int_equal(ended_by(sudo), SIGKILL);
+	assert_int_equal(ended_by(of_another), 0);
+	assert_int_equal(ended_by(command), 0);
+}
+
+/* The file of a jitd that did not name the requester yet is as good as it was. */
+static void test_unknown_requester(void **state)
+{
+	pid_t pid = child(false);
+
+	recorded(pid);
+	grant.uid = (uid_t)-1;
+	publish(clock_boot() - 1);
+	assert_int_equal(expire(ID, false), 0);
+	assert_int_equal(ended_by(pid), SIGTERM);
+}
+
 /* The control groups as units reads them */
 
 static void test_population(void **state)
@@ -304,7 +354,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_too_early), T(test_force), T(test_nearly), T(test_terminate), T(test_stopped), T(test_other_boot),
-		T(test_drain), T(test_missing), T(test_missing_but_running), T(test_no_notes), T(test_population),
+		T(test_drain), T(test_missing), T(test_missing_but_running), T(test_no_notes), T(test_unbegun),
+		T(test_unknown_requester), T(test_population),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
