@@ -1,6 +1,7 @@
 /* jitctl rules replay: what is in the ledger, judged by other rules. */
 #include "config.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +23,8 @@ struct replay {
 	struct filter filter;
 	struct story story;
 	struct policy *policy;
-	unsigned judged, opened, closed, otherwise, skipped;
+	unsigned judged, opened, closed, otherwise;
+	uint64_t skipped;
 };
 
 static void replay_done(struct replay *p)
@@ -101,6 +103,7 @@ static int on_record(struct json_object *record, const char *text, size_t len, v
 {
 	struct past k CLEAN(past_done) = {0};
 	struct replay *p = userdata;
+	uint64_t more;
 	int r;
 
 	if (!past_by_rule(record) || !filter_wants(&p->filter, &p->story, record))
@@ -110,6 +113,8 @@ static int on_record(struct json_object *record, const char *text, size_t len, v
 		return r;
 	if (r == 0)
 		compare(p, record, &k);
+	else if (json_u64(record, "count", &more) == 0)
+		p->skipped += more;
 	else
 		p->skipped++;
 	return 0;
@@ -137,7 +142,7 @@ static void print_sum(const struct replay *p)
 	printf("%u calls: %u would come out otherwise (%u with less in the way, %u with more, %u asking others), %u as they did\n",
 		p->judged, changed, p->opened, p->closed, p->otherwise, p->judged - changed);
 	if (p->skipped)
-		printf("%u more cannot be judged: their records do not hold the whole call\n", p->skipped);
+		printf("%" PRIu64 " more cannot be judged: their records do not hold the whole call\n", p->skipped);
 }
 
 int verb_rules_replay(struct cli *c)

@@ -158,12 +158,15 @@ static void say_denied(FILE *f, const struct story *s, struct json_object *r)
 {
 	CLEAN(free_p) char *user = words_of(r, "user", 64), *command = words_of(r, "command", SHOWN_LINE),
 		*text = words_of(r, "text", WORDS_MAX), *rule = words_of(r, "rule", 64), *person = words_of(r, "person", 64);
+	uint64_t count = number(r, "count"); /* of a minute's further ones, whose calls are not recorded */
 
 	if (person)
 		fprintf(f, "denied by %s", person);
 	else
-		fprintf(f, "%s is denied by rule %s%s%s", user ? user : "?", rule ? rule : "?", command ? ": " : "",
+		fprintf(f, "%s is denied by rule %s%s%s", user ? user : count ? "somebody" : "?", rule ? rule : "?", command ? ": " : "",
 			command ? command : "");
+	if (count)
+		fprintf(f, ", %" PRIu64 " times more", count);
 	if (text)
 		fprintf(f, ": %s", text);
 }

@@ -213,11 +213,14 @@ static void deny(struct client *c, const struct facts *facts, const struct verdi
 	struct why unknown;
 	const char *rule = v->rule ? v->rule->name : "Default";
 	const char *words = v->rule && v->rule->message ? v->rule->message : "";
-	struct json_object *o = call_record(c, rule, words);
 
-	if (o)
-		json_add_str(o, "by", "rule");
-	record(c->jitd, EV_DENIED, NULL, o, NULL);
+	if (record_denial_whole(c->jitd, c->call->uid, c->call->user, rule)) {
+		struct json_object *o = call_record(c, rule, words);
+
+		if (o)
+			json_add_str(o, "by", "rule");
+		record(c->jitd, EV_DENIED, NULL, o, NULL);
+	}
 	if (policy_unknown_words(c->jitd->policy, facts, v, &unknown))
 		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "the call %s", unknown.text);
 	else if (v->rule)
@@ -379,7 +382,6 @@ static void ask_people(struct client *c, const struct rule *rule)
 	c->call = NULL; /* the request's now */
 	e = lives_begin(r, &w);
 	if (e < 0) {
-		request_free(r);
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the request cannot be recorded (%s), so it is not made; "
 			"the administrator must look at the ledger", w.text);
 		return;

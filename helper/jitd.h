@@ -122,6 +122,8 @@ struct jitd {
 	struct gate *gate;
 	struct control *control;
 	struct refusal *refusals;
+	struct denials *denials;
+	unsigned denials_others;
 	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
 	sd_event_source *teller;
 	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
@@ -166,6 +168,9 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 /* A refusal: recorded at once, then at most once a minute per (where, reason) with a count.  True: recorded now. */
 bool record_refusal(struct jitd *j, const char *where, const char *id, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* A denial by RULE: true when it is to be recorded with its call, which are some a minute of each (uid, rule); else it is
+ * counted, and the minute ends with a `denied` record that has their number and no call. */
+bool record_denial_whole(struct jitd *j, uid_t uid, const char *user, const char *rule);
 void record_flush(struct jitd *j, bool all);
 void record_tell(struct jitd *j); /* what the journal has not heard yet */
 /* A signed receipt for the approvers. */
@@ -173,7 +178,7 @@ void receipt(struct request *r, const char *event, const char *approver, const c
 	__attribute__((format(printf, 4, 5)));
 
 /* ---- lives.c ---- */
-/* Puts R among the requests, arms its clock, writes it to the outbox. */
+/* Puts R (taken) among the requests, arms its clock, writes it to the outbox.  -errno with words: nobody is asked. */
 int lives_begin(struct request *r, struct why *w);
 /* A vote that was verified: recorded, counted; settles the request when it can. */
 int lives_vote(struct request *r, struct decision_taken *d, struct json_object *fields, uint64_t work_usec, int scope, struct why *w);

@@ -69,9 +69,14 @@ int lives_begin(struct request *r, struct why *w)
 {
 	int e = record(r->jitd, EV_REQUESTED, r->id, request_record(r), w);
 
-	if (e < 0)
+	if (e < 0) {
+		request_free(r);
 		return e;
+	}
 	e = outbox_request(r->id, r->document);
+	r->next = r->jitd->requests;
+	r->jitd->requests = r;
+	prune(r->jitd);
 	if (e < 0) {
 		struct json_object *o = json_object_new_object();
 
@@ -79,11 +84,11 @@ int lives_begin(struct request *r, struct why *w)
 		json_add_str(o, "by", "jitd");
 		json_add_str(o, "text", w->text);
 		record(r->jitd, EV_WITHDRAWN, r->id, o, NULL);
+		/* It stays, so that it counts for MaxPerMinute=: its records are in the ledger as well as anybody's. */
+		lives_outcome(r, "%s", w->text);
+		lives_state(r, STATE_WITHDRAWN);
 		return e;
 	}
-	r->next = r->jitd->requests;
-	r->jitd->requests = r;
-	prune(r->jitd);
 	lives_state(r, STATE_PENDING);
 	return 0;
 }

@@ -14,6 +14,8 @@
 
 #define REFUSAL_QUIET_USEC USEC_PER_MIN
 #define REFUSALS_MAX 256
+#define DENIALS_WHOLE 5 /* of one uid by one rule in a minute, with the whole call */
+#define DENIALS_MAX 256
 
 /* The ledger is the record, the journal hears of it: of what needs no sync only when the answer has gone out. */
 struct journal {
@@ -146,11 +148,101 @@ static void refusal_free(struct refusal *f)
 	free(f);
 }
 
+/* ---- denials by rules: the first few of a minute as they are, the others as a number ---- */
+
+struct denials {
+	struct denials *next;
+	uid_t uid;
+	char *user, *rule;
+	uint64_t until; /* of its minute */
+	unsigned whole, more;
+};
+
+static char denials_others[] = "several";
+
+static void denials_free(struct denials *d)
+{
+	free(d->user);
+	free(d->rule);
+	free(d);
+}
+
+static void denials_write(struct jitd *j, const struct denials *d)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (!o || !d->more)
+		return;
+	if (d->user)
+		json_add_u64(o, "uid", d->uid);
+	json_add_str(o, "user", d->user);
+	json_add_str(o, "rule", d->rule);
+	json_add_u64(o, "count", d->more);
+	json_add_str(o, "by", "rule");
+	record(j, EV_DENIED, NULL, o, NULL);
+}
+
+static void denials_flush(struct jitd *j, uint64_t now)
+{
+	for (struct denials **p = &j->denials, *d; (d = *p);) {
+		if (d->until > now) {
+			p = &d->next;
+			continue;
+		}
+		*p = d->next;
+		denials_write(j, d);
+		denials_free(d);
+	}
+}
+
+/* NULL: there are too many to be told apart, or no memory is left. */
+static struct denials *denials_of(struct jitd *j, uid_t uid, const char *user, const char *rule)
+{
+	struct denials **p = &j->denials, *d;
+	unsigned n = 0;
+
+	for (; (d = *p); p = &d->next, n++)
+		if (d->uid == uid && !strcmp(d->rule, rule))
+			return d;
+	d = n < DENIALS_MAX ? calloc(1, sizeof(*d)) : NULL;
+	if (!d)
+		return NULL;
+	d->uid = uid;
+	d->user = strdup(user);
+	d->rule = strdup(rule);
+	if (!d->rule || !d->user) {
+		denials_free(d);
+		return NULL;
+	}
+	d->until = clock_boot() + REFUSAL_QUIET_USEC;
+	return *p = d;
+}
+
+bool record_denial_whole(struct jitd *j, uid_t uid, const char *user, const char *rule)
+{
+	struct denials *d;
+
+	denials_flush(j, clock_boot());
+	d = denials_of(j, uid, user, rule);
+	if (d && d->whole < DENIALS_WHOLE) {
+		d->whole++;
+		return true;
+	}
+	if (d)
+		d->more++;
+	else
+		j->denials_others++;
+	return false;
+}
+
 void record_flush(struct jitd *j, bool all)
 {
 	struct refusal **p = &j->refusals;
 	uint64_t now = clock_boot();
 
+	denials_flush(j, all ? USEC_INFINITY : now);
+	denials_write(j, &(struct denials){ .rule = denials_others, .more = j->denials_others });
+	j->denials_others = 0;
 	while (*p) {
 		struct refusal *f = *p;
 

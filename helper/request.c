@@ -359,8 +359,8 @@ static int make_document(struct request *r, struct why *w)
 	if (!r->document)
 		return why(w, -ENOMEM, "out of memory");
 	if (strlen(r->document) > ENVELOPE_MAX / 2)
-		return why(w, -E2BIG, "the request is %zu bytes long with its command and environment, more than the %d that can "
-			"be shown and signed whole", strlen(r->document), ENVELOPE_MAX / 2);
+		return why(w, -E2BIG, "the request is, with its command and environment, longer than the %d bytes that can be shown "
+			"and signed whole", ENVELOPE_MAX / 2); /* not how long: refusals are counted by their words */
 	return sha256_hex(r->document, strlen(r->document), r->digest);
 }
 

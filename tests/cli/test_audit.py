@@ -110,6 +110,15 @@ def test_story_in_plain_words(cli, ledger, keys):
     ]
 
 
+def test_a_number_of_denials_is_told_as_one(cli, ledger):
+    """What one user is denied again and again is not written line by line (jitd: record_denial_whole)."""
+    ledger.add("denied", user="eve", uid=1004, rule="never", by="rule", count=295)
+    ledger.add("denied", rule="several", by="rule", count=7)
+    said = audit(cli, ledger).out
+    assert "eve is denied by rule never, 295 times more" in said and "somebody is denied by rule several, 7 times more" in said
+    assert audit(cli, ledger, "--user", "eve").out.count("denied") == 1
+
+
 def test_filters(cli, ledger, keys):
     story(ledger, keys)
 
@@ -429,6 +438,7 @@ def judged(ledger):
                call=call("alice", "/usr/bin/id", tty="pts/3"))
     ledger.add("denied", id=ID, user="alice", by="bob")
     ledger.add("allowed", user="old", service="sudo", rule="ls", command="ls")
+    ledger.add("denied", user="eve", uid=1004, rule="never", by="rule", count=295)
 
 
 NEW = """[Rule ls]
@@ -458,11 +468,11 @@ def test_replay(cli, ledger, tmp_path):
         "alice as root by sudo: /usr/bin/id: approve web (1 of sre), now approve terminals (1 of ops)"], r
     assert r.out.splitlines()[-2:] == [
         "4 calls: 3 would come out otherwise (1 with less in the way, 1 with more, 1 asking others), 1 as they did",
-        "1 more cannot be judged: their records do not hold the whole call"]
+        "296 more cannot be judged: their records do not hold the whole call"]
     r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir), "--user", "eve", "--json")
     lines = [json.loads(line) for line in r.out.splitlines()]
     assert [line.get("becomes") for line in lines] == ["allow eve", None]
-    assert lines[-1]["sum"] == {"judged": 1, "changed": 1, "opened": 1, "closed": 0, "asked_otherwise": 0, "skipped": 0}
+    assert lines[-1]["sum"] == {"judged": 1, "changed": 1, "opened": 1, "closed": 0, "asked_otherwise": 0, "skipped": 295}
     r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir), "--since", "2099-01-01")
     assert r.code == 0 and r.out.startswith("0 calls: ")
 
