@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,31 +35,64 @@ int sha256_hex(const void *data, size_t len, char out[static SHA256_HEX + 1])
 	return 0;
 }
 
-int sha256_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1])
+/* MD5 may be NULL: not wanted. */
+static int fd_digests(int fd, size_t max, EVP_MD_CTX *sha, EVP_MD_CTX *md5)
 {
-	CLEAN(md_ctx_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t buf[16 * 1024], raw[SHA256_LEN];
+	uint8_t buf[16 * 1024];
 	size_t left = max;
 
-	if (!ctx)
-		return -ENOMEM;
-	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
-		return -EIO;
 	for (;;) {
 		ssize_t n = read(fd, buf, sizeof buf);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
 		if ((size_t)n > left)
 			return -EFBIG;
 		left -= (size_t)n;
-		if (EVP_DigestUpdate(ctx, buf, (size_t)n) != 1)
+		if (EVP_DigestUpdate(sha, buf, (size_t)n) != 1 || (md5 && EVP_DigestUpdate(md5, buf, (size_t)n) != 1))
 			return -EIO;
 	}
+}
+
+int digests_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1], char md5[static MD5_HEX + 1])
+{
+	CLEAN(md_ctx_p) EVP_MD_CTX *sha_ctx = EVP_MD_CTX_new(), *md5_ctx = EVP_MD_CTX_new();
+	uint8_t sha_raw[SHA256_LEN], md5_raw[MD5_HEX / 2];
+	bool both;
+	int r;
+
+	if (!sha_ctx || !md5_ctx)
+		return -ENOMEM;
+	if (EVP_DigestInit_ex(sha_ctx, EVP_sha256(), NULL) != 1)
+		return -EIO;
+	both = EVP_DigestInit_ex(md5_ctx, EVP_md5(), NULL) == 1;
+	r = fd_digests(fd, max, sha_ctx, both ? md5_ctx : NULL);
+	if (r < 0)
+		return r;
+	if (EVP_DigestFinal_ex(sha_ctx, sha_raw, NULL) != 1 || (both && EVP_DigestFinal_ex(md5_ctx, md5_raw, NULL) != 1))
+		return -EIO;
+	hex_encode(sha_raw, sizeof sha_raw, out);
+	md5[0] = '\0';
+	if (both)
+		hex_encode(md5_raw, sizeof md5_raw, md5);
+	return 0;
+}
+
+int sha256_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1])
+{
+	CLEAN(md_ctx_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t raw[SHA256_LEN];
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+		return -EIO;
+	r = fd_digests(fd, max, ctx, NULL);
+	if (r < 0)
+		return r;
 	if (EVP_DigestFinal_ex(ctx, raw, NULL) != 1)
 		return -EIO;
 	hex_encode(raw, sizeof raw, out);
