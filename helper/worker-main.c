@@ -1,18 +1,13 @@
 /* jit-worker: does for jitd what may block.  See worker-wire.h for what it is asked.  Its argument is the name of its lane,
  * for those who look at the list of processes. */
 #include <errno.h>
-#include <linux/capability.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "helper/sanitized.h"
+#include "helper/shed.h"
 #include "helper/worker-jobs.h"
 #include "helper/worker-wire.h"
 #include "lib/cleanup.h"
@@ -20,51 +15,6 @@
 #include "lib/log.h"
 
 #define MEMORY_MAX (512UL * 1024 * 1024)
-
-static void limit(int resource, rlim_t value)
-{
-	struct rlimit l = { .rlim_cur = value, .rlim_max = value };
-
-	if (setrlimit(resource, &l) < 0)
-		log_warning("limit %d: %s", resource, strerror(errno));
-}
-
-/* Reading any file and writing to a terminal whose owner said mesg n is all that root is needed for. */
-static void shed_privileges(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0 } };
-	const unsigned keep = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
-
-	if (geteuid() != 0)
-		return;
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap > 31 || !(keep & 1U << cap))
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	if (syscall(SYS_capget, &head, data) < 0)
-		return;
-	data[0].effective &= keep;
-	data[0].permitted &= keep;
-	data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
-	if (syscall(SYS_capset, &head, data) < 0)
-		log_warning("capabilities are not dropped: %s", strerror(errno));
-}
-
-static int confine(void)
-{
-	/* jitd's end of the socket says the same, if this should be overtaken by its death. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	limit(RLIMIT_FSIZE, 0);
-	limit(RLIMIT_NOFILE, 64);
-	limit(RLIMIT_CORE, 0);
-	if (!SANITIZED)
-		limit(RLIMIT_AS, MEMORY_MAX);
-	shed_privileges();
-	return 0;
-}
 
 static int dispatch(const struct json_object *q, struct json_object *a)
 {
@@ -128,7 +78,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "jit-worker is started by jitd, with a socket.\n");
 		return 2;
 	}
-	r = confine();
+	r = shed(MEMORY_MAX);
 	if (r < 0) {
 		log_error("cannot be confined: %s", strerror(-r));
 		return 1;

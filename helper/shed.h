@@ -1,0 +1,7 @@
+/* Programs that jitd starts to do what may block: they keep no more power than that takes. */
+#pragma once
+#include <stddef.h>
+
+/* From now on this process dies with jitd, gains no privilege, writes no file, maps at most MEMORY bytes, and of root's
+ * capabilities it keeps those to read any file and to write to a terminal whose owner said mesg n.  0 or -errno. */
+int shed(size_t memory);
