@@ -110,15 +110,15 @@ static void view_last(struct json_object *doc)
 
 	for (size_t i = 0; i < n && i < LIST_SHOWN; i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);
-		CLEAN(free_p) char *id = document_text(o, "id", 16), *command = made_text(o, "command"),
-			*target = document_text(o, "target", 64), *outcome = made_text(o, "outcome");
+		CLEAN(free_p) char *command = made_text(o, "command"), *target = document_text(o, "target", 64),
+			*outcome = made_text(o, "outcome");
 		char when[64];
 
-		fieldf(i ? "" : "before", PLAIN, "%s %s: %s as %s: %s", ago(o, "age", when, sizeof(when)), id ? id : "?",
+		fieldf(i ? "" : "before", PLAIN, "%s: %s as %s: %s", ago(o, "age", when, sizeof(when)),
 			command ? command : "?", target ? target : "?", outcome ? outcome : "?");
 	}
 	if (list && n == 0)
-		field("before", YELLOW, "no other request of this user in the last day");
+		field("before", YELLOW, "no request of this user in the last day");
 }
 
 static void view_similar(struct json_object *doc)
@@ -144,10 +144,9 @@ static void view_similar(struct json_object *doc)
 	if (by && verdict)
 		snprintf(whom, sizeof(whom), "; last %s by %s, %s", verdict, by, ago(last, "age", when, sizeof(when)));
 	if (total == 0)
-		field("similar", YELLOW, "nobody has asked for this command in the last day");
+		field("similar", YELLOW, "no such request of anybody in the last day");
 	else
-		fieldf("similar", PLAIN, "asked for %" PRIu64 " time%s in the last day%s%s%s", total, total == 1 ? "" : "s",
-			used ? ": " : "", counts, whom);
+		fieldf("similar", PLAIN, "%" PRIu64 " in the last day%s%s%s", total, used ? ": " : "", counts, whom);
 }
 
 /* ---- the host ---- */
@@ -223,27 +222,28 @@ static void view_host(struct json_object *doc)
 	if (load && json_u64(c, "cpus", &cpus) == 0)
 		n += (size_t)snprintf(line + n, sizeof(line) - n, " on %" PRIu64 " cpu%s", cpus, cpus == 1 ? "" : "s");
 	if (json_u64(c, "memory_available_mib", &free_mib) == 0)
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%" PRIu64 " MiB of memory free", n ? ", " : "", free_mib);
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%" PRIu64 " %s free", n ? ", " : "",
+			free_mib < 10240 ? free_mib : free_mib / 1024, free_mib < 10240 ? "MiB" : "GiB");
 	if (json_u64(c, "up", &up) == 0 && up <= INT64_MAX / USEC_PER_SEC)
 		snprintf(line + n, sizeof(line) - n, "%sup %s", n ? ", " : "",
 			span_format(up >= 172800 ? up / 86400 * 86400 * USEC_PER_SEC : up / 60 * 60 * USEC_PER_SEC, span, sizeof(span)));
 	field("host", PLAIN, line);
 }
 
-static void view_late(struct json_object *doc)
+static void view_unknown(struct json_object *doc, const char *key, const char *words)
 {
-	struct json_object *list = member(doc, "late", json_type_array);
+	struct json_object *list = member(doc, key, json_type_array);
 	CLEAN(free_p) char *names = list ? join(list) : NULL;
 
 	if (names && *names)
-		fieldf("not known", YELLOW, "%s: could not be learnt in time", names);
+		fieldf("not known", YELLOW, "%s: %s", names, words);
 }
 
 /* What a later jitd may add. */
 static void view_others(struct json_object *context)
 {
 	static const char *const known[] = {"ticket", "package", "last", "similar", "users", "users_more", "failed_units", "load",
-		"cpus", "memory_available_mib", "up", "late"};
+		"cpus", "memory_available_mib", "up", "late", "unknown"};
 	const char *left = "context";
 
 	json_object_object_foreach(context, key, value) {
@@ -275,5 +275,6 @@ void document_view_context(struct json_object *doc)
 	view_units(doc);
 	view_host(doc);
 	view_others(context);
-	view_late(doc);
+	view_unknown(doc, "late", "could not be learnt in time");
+	view_unknown(doc, "unknown", "cannot be told on this host");
 }

@@ -178,6 +178,7 @@ void account_cancel(struct client *c)
 	if (c->ticket > 0 && c->jitd->worker)
 		worker_cancel(c->jitd->worker, c->ticket);
 	c->ticket = 0;
+	c->context = context_free(c->context);
 	client_unwait(c);
 }
 
@@ -359,6 +360,23 @@ static bool quota_left(struct client *c)
 	return false;
 }
 
+static void on_context(void *userdata)
+{
+	struct client *c = userdata;
+
+	/* While a reason is asked for, its answer goes on with the call. */
+	if (c->state == CLIENT_WORKING && c->ticket == 0)
+		account_judge(c);
+}
+
+/* Begun early, so that it goes on while the digest is computed and a reason is asked for. */
+static void gather(struct client *c)
+{
+	if (!c->context)
+		c->context = context_begin(c->jitd->contexts, c->call->user, c->call->binary && c->call->binary[0] == '/' ?
+			c->call->binary : NULL, on_context, c);
+}
+
 static void ask_people(struct client *c, const struct rule *rule)
 {
 	struct request *r = NULL;
@@ -371,9 +389,13 @@ static void ask_people(struct client *c, const struct rule *rule)
 			wait_for(c, r, true);
 			return;
 		}
-	if (!reason_settled(c, rule) || too_often(c) || !quota_left(c))
+	if (too_often(c) || !quota_left(c))
 		return;
-	e = request_new(c->jitd, c->call, rule, c->work_usec, &r, &w);
+	gather(c);
+	if (!reason_settled(c, rule) || (c->context && !context_ready(c->context)))
+		return;
+	e = request_new(c->jitd, c->call, rule, c->work_usec, c->context, &r, &w);
+	c->context = context_free(c->context);
 	if (e < 0) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);
 		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s", w.text);

@@ -122,23 +122,28 @@ int child_start(const struct child_plan *p, pid_t *ret_pid, int *ret_pidfd)
 
 static int on_dead(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
-	abandoned--;
+	--*(unsigned *)userdata;
 	sd_event_source_set_floating(s, false); /* the loop's reference was the last */
 	return 0;
 }
 
 void child_abandon(sd_event *event, pid_t pid, int pidfd)
 {
+	child_abandon_to(event, pid, pidfd, &abandoned);
+}
+
+void child_abandon_to(sd_event *event, pid_t pid, int pidfd, unsigned *count)
+{
 	int r;
 
 	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	close_quietly(pidfd);
-	r = sd_event_add_child(event, NULL, pid, WEXITED, on_dead, NULL);
+	r = sd_event_add_child(event, NULL, pid, WEXITED, on_dead, count);
 	if (r < 0) {
 		log_error("process %d is not waited for: %s", (int)pid, strerror(-r));
 		return;
 	}
-	abandoned++;
+	++*count;
 }
 
 unsigned child_abandoned(void)

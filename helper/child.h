@@ -26,5 +26,8 @@ struct child_plan {
 int child_start(const struct child_plan *p, pid_t *ret_pid, int *ret_pidfd);
 /* Kills it, takes PIDFD, and reaps it whenever it is dead (a process that hangs in the kernel may take its time). */
 void child_abandon(sd_event *event, pid_t pid, int pidfd);
+/* The same for one that is not to count among those: *COUNT, which must live as long as the program, is more by one until it is
+ * dead. */
+void child_abandon_to(sd_event *event, pid_t pid, int pidfd, unsigned *count);
 /* How many abandoned ones are not dead yet. */
 unsigned child_abandoned(void);

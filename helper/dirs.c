@@ -7,6 +7,7 @@ struct dirs dirs = {
 	.grants = JIT_GRANTS,
 	.notes = JIT_NOTES,
 	.worker = JIT_HELPERDIR "/jit-worker",
+	.context = JIT_HELPERDIR "/jit-context",
 	.keygen = SSH_KEYGEN,
 	.verify_user = JIT_VERIFY_USER,
 	.private_bus = "unix:path=/run/systemd/private",

@@ -1,6 +1,6 @@
-# What jitd does things with: systemd, ssh-keygen, the spool, and the two small programs.
+# What jitd does things with: systemd, ssh-keygen, the spool, and the three small programs.
 noinst_LTLIBRARIES += helper/libhands.la
-helper_PROGRAMS += helper/jit-worker helper/jit-expire
+helper_PROGRAMS += helper/jit-worker helper/jit-expire helper/jit-context
 
 helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/watch.c \
 	helper/spool.h helper/spool.c helper/inbox.c helper/notes.h helper/notes.c \
@@ -11,8 +11,12 @@ helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/w
 	helper/expire.h helper/expire.c helper/expire-bus.c helper/expire-bus.h
 helper_libhands_la_LIBADD = lib/libjit.la
 
-helper_jit_worker_SOURCES = helper/worker-main.c helper/worker-jobs.h helper/worker-jobs.c helper/worker-wire.h
+helper_jit_worker_SOURCES = helper/worker-main.c helper/shed.h helper/shed.c helper/sanitized.h helper/worker-jobs.h helper/worker-jobs.c helper/worker-wire.h
 helper_jit_worker_LDADD = lib/libjit.la
+
+helper_look = helper/look.h helper/look-host.c helper/look-package.c helper/look-run.h helper/look-run.c
+helper_jit_context_SOURCES = helper/context-main.c helper/context-wire.h helper/shed.h helper/shed.c helper/sanitized.h $(helper_look)
+helper_jit_context_LDADD = lib/libjit.la
 
 helper_jit_expire_SOURCES = helper/expire-main.c
 helper_jit_expire_LDADD = helper/libhands.la

@@ -4,6 +4,7 @@
  * call.c      a call for privilege: what the message claims and what the kernel says, put together
  * account.c   from a call to a rule, a live grant, a joined or a new request
  * request.c   the request object, its document, finding and listing
+ * context.c   what people want to know of the host before they say yes; past.c: of what was asked before
  * lives.c     the lives of requests: begun, decided, granted, withdrawn, expired, and their clocks
  * uses.c      processes let go under a grant: opened, attached, closed
  * ends.c      the end of a grant, and what is resumed after a restart
@@ -18,6 +19,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 #include "helper/call.h"
+#include "helper/context.h"
 #include "helper/spool.h"
 #include "helper/units.h"
 #include "helper/verify.h"
@@ -116,6 +118,7 @@ struct jitd {
 	unsigned ledger_tries;
 	struct units *units;
 	struct worker *worker;
+	struct contexts *contexts;
 	struct verify *verify;
 	struct inbox *inbox;
 	struct notes *notes;
@@ -142,9 +145,9 @@ void decision_free(struct decision_taken *d);
 void request_forget(struct request *r);
 struct request *request_find(struct jitd *j, const char *id);
 bool request_live(const struct request *r); /* pending, granted or running */
-/* Terms and document of a new request; *RET is not yet in the list and nothing is recorded.  -errno with words. */
-int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec, struct request **ret,
-	struct why *w);
+/* Terms and document of a new request; GATHERED (NULL: nothing) goes into its context.  *RET is not yet in the list and nothing is recorded.  -errno with words. */
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec,
+	const struct context *gathered, struct request **ret, struct why *w);
 /* From the `requested` record. */
 int request_restore(struct jitd *j, struct json_object *record, struct request **ret, struct why *w);
 struct json_object *request_record(const struct request *r); /* the fields of the `requested` record */
@@ -229,6 +232,7 @@ struct client {
 	struct process process;   /* who it is, by the kernel */
 	struct call *call;
 	int ticket;               /* of the worker; 0: none */
+	struct context *context;  /* what is being learnt of the host for a new request; NULL */
 	unsigned reasons_asked;
 	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */

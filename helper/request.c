@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include "helper/context.h"
 #include "helper/jitd.h"
+#include "helper/past.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/text.h"
@@ -314,6 +315,17 @@ static int add_what(struct json_object *o, const struct request *r)
 	return e ? e : add_marks(o, c->marks);
 }
 
+/* For people, and bounded: the parts are by jit-context, past.c and the ticket's longest. */
+static int add_context(struct json_object *o, const struct request *r, const struct rule *rule, const struct context *gathered)
+{
+	CLEAN(json_put_p) struct json_object *c = json_object_new_object();
+	CLEAN(free_p) char *ticket = past_ticket(r->call->reason, rule->reason_pattern);
+
+	if (!c || json_add_str(c, "ticket", ticket) < 0 || past_add(r, c) < 0 || context_add(gathered, r->call->sha256, c) < 0)
+		return -ENOMEM;
+	return json_add(o, "context", STEAL_PTR(c));
+}
+
 static int add_terms(struct json_object *o, struct request *r)
 {
 	struct teams t = { .policy = r->jitd->policy, .object = json_object_new_object(), .requesters = r->requesters };
@@ -330,14 +342,13 @@ static int add_terms(struct json_object *o, struct request *r)
 		e |= json_add_bool(o, "match", true);
 	e |= each_team(&r->terms.need, add_team, &t);
 	e |= json_add(o, "teams", t.object);
-	e |= json_add(o, "context", context_json());
 	e |= json_add(o, "checks", json_object_new_array());
 	e |= json_add_str(o, "created", time_rfc3339(r->created_real, when));
 	e |= json_add_str(o, "answer_by", time_rfc3339(r->created_real + (r->answer_by - clock_boot()), when));
 	return e;
 }
 
-static int make_document(struct request *r, struct why *w)
+static int make_document(struct request *r, const struct rule *rule, const struct context *gathered, struct why *w)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
 	uint8_t nonce[16];
@@ -353,8 +364,12 @@ static int make_document(struct request *r, struct why *w)
 	e |= add_who(o, r);
 	e |= add_what(o, r);
 	e |= add_terms(o, r);
+	e |= add_context(o, r, rule, gathered);
 	if (e)
 		return why(w, -ENOMEM, "out of memory");
+	/* What is only good to know makes no request too long. */
+	if (!e && strlen(json_text(o)) > ENVELOPE_MAX / 2)
+		json_object_object_del(o, "context");
 	r->document = strdup(json_text(o));
 	if (!r->document)
 		return why(w, -ENOMEM, "out of memory");
@@ -430,8 +445,8 @@ static void request_free_p(struct request **r)
 	*r = request_free(*r);
 }
 
-int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec, struct request **ret,
-	struct why *w)
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec,
+	const struct context *gathered, struct request **ret, struct why *w)
 {
 	CLEAN(request_free_p) struct request *r = calloc(1, sizeof(*r));
 	char need[256];
@@ -469,7 +484,7 @@ int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint
 			need_format(&rule->need, need, sizeof(need)));
 		goto fail;
 	}
-	e = make_document(r, w);
+	e = make_document(r, rule, gathered, w);
 	if (e < 0)
 		goto fail;
 	*ret = STEAL_PTR(r);

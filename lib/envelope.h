@@ -14,13 +14,15 @@
  *           `match`: an approval must bear the code that stands on the requester's terminal; the code itself is in no document
  *           of the host's.
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.
- *           `context` is for people and never the ground of a decision.  What could not be learnt is left out; `late` names
- *           what was not known in time:
+ *           `context` is for people and never the ground of a decision: left out altogether where the request would be too
+ *           long with it.  What could not be learnt is left out and named, in `late` what was not known in time, in
+ *           `unknown` what could not be found out; commands and outcomes are escaped lines, other texts are bytes:
  *           {"ticket"?,"package"?:{"state":"shipped|changed|unlisted|none","name"?,"version"?},
  *            "last"?:[{"id","age":seconds,"command","target","outcome"}…],
  *            "similar"?:{"total":N,"approved":N,"denied":N,"unanswered":N,"pending":N,"last"?:{"by","verdict","age"}},
  *            "users"?:[{"name","sessions":N,"tty"?,"from"?,"age"?:seconds,"requester"?:true}…],"users_more"?:N,
- *            "failed_units"?:{"count":N,"names":[…]},"load"?,"cpus"?:N,"memory_available_mib"?:N,"up":seconds,"late"?:[…]}
+ *            "failed_units"?:{"count":N,"names":[…]},"load"?,"cpus"?:N,"memory_available_mib"?:N,"up":seconds,
+ *            "late"?:[…],"unknown"?:[…]}
  *           `checks` are the results of the rule's checks: {"check","effect","by":"host|courier","holds":bool,"text"}.
  * decision  {"v":1,"request","digest","host","verdict":"approve|deny","approver":principal,"for"?:seconds,"scope"?,
  *            "code"?:"417","note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.

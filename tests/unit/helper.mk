@@ -4,7 +4,8 @@ tests_host_units_probe_SOURCES = tests/host/units-probe.c
 tests_host_units_probe_LDADD = helper/libhands.la
 
 if CMOCKA
-hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-verify tests/unit/test-expire
+hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-verify tests/unit/test-expire \
+	tests/unit/test-look tests/unit/test-context tests/unit/test-past
 check_PROGRAMS += $(hands_tests)
 TESTS += $(hands_tests)
 endif
@@ -21,3 +22,9 @@ tests_unit_test_verify_SOURCES = tests/unit/test-verify.c $(hands_common)
 tests_unit_test_verify_LDADD = $(hands_libs)
 tests_unit_test_expire_SOURCES = tests/unit/test-expire.c $(hands_common)
 tests_unit_test_expire_LDADD = $(hands_libs)
+tests_unit_test_look_SOURCES = tests/unit/test-look.c $(helper_look)
+tests_unit_test_look_LDADD = lib/libjit.la $(CMOCKA_LIBS)
+tests_unit_test_context_SOURCES = tests/unit/test-context.c $(hands_common)
+tests_unit_test_context_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
+tests_unit_test_past_SOURCES = tests/unit/test-past.c
+tests_unit_test_past_LDADD = helper/libjitd.la $(CMOCKA_LIBS)

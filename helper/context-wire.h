@@ -1,0 +1,6 @@
+/* Between jitd and jit-context (see context-main.c for what it is asked). */
+#pragma once
+
+#define CONTEXT_FD 3
+#define CONTEXT_ANSWER 4096 /* bytes of an answer; a longer one is none */
+#define CONTEXT_MEMORY (256UL * 1024 * 1024)
