@@ -26,5 +26,5 @@ tests_unit_test_look_SOURCES = tests/unit/test-look.c $(helper_look)
 tests_unit_test_look_LDADD = lib/libjit.la $(CMOCKA_LIBS)
 tests_unit_test_context_SOURCES = tests/unit/test-context.c $(hands_common)
 tests_unit_test_context_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
-tests_unit_test_past_SOURCES = tests/unit/test-past.c
+tests_unit_test_past_SOURCES = tests/unit/test-past.c tests/unit/no-main.c
 tests_unit_test_past_LDADD = helper/libjitd.la $(CMOCKA_LIBS)

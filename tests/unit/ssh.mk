@@ -25,7 +25,7 @@ tests_unit_test_ledger_disk_SOURCES = tests/unit/test-ledger-disk.c $(ledger_fix
 tests_unit_test_ledger_disk_LDFLAGS = $(ledger_wraps)
 tests_unit_test_ledger_disk_LDADD = $(ssh_libs)
 # Answers are judged; ssh-keygen's word, the ledger and the receipts are the test's.
-tests_unit_test_match_SOURCES = tests/unit/test-match.c tests/unit/site.h tests/unit/site.c $(ssh_fixture)
+tests_unit_test_match_SOURCES = tests/unit/test-match.c tests/unit/no-main.c tests/unit/site.h tests/unit/site.c $(ssh_fixture)
 tests_unit_test_match_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=verify_signature -Wl,--wrap=record_refusal -Wl,--wrap=receipt \
 	-Wl,--wrap=lives_vote -Wl,--wrap=inbox_done
 tests_unit_test_match_LDADD = helper/libjitd.la $(ssh_libs)

@@ -72,25 +72,6 @@ void __wrap_inbox_done(struct inbox *i, const char *name, bool again)
 {
 }
 
-/* Of main.c, which is not linked; none of it is called. */
-int jitd_reload(struct jitd *jitd)
-{
-	return -ENOSYS;
-}
-
-void jitd_fd_keep(const struct use *u)
-{
-}
-
-void jitd_fd_drop(const struct use *u)
-{
-}
-
-int jitd_fd_take(pid_t pid, uint64_t start)
-{
-	return -1;
-}
-
 /* ---- the host ---- */
 
 static int begin(void **state)
@@ -154,7 +135,7 @@ static struct request *make(const char *rule)
 {
 	struct request *r = NULL;
 	struct why w = { "" };
-	int e = request_new(&j, a_call(), policy_find_rule(j.policy, rule), 0, &r, &w);
+	int e = request_new(&j, a_call(), policy_find_rule(j.policy, rule), 0, NULL, &r, &w);
 
 	check_case(e == 0, "%s", w.text);
 	return r;

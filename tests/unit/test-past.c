@@ -6,25 +6,6 @@
 
 static struct jitd jitd;
 
-/* What main.c has, and nothing here calls. */
-int jitd_reload(struct jitd *j)
-{
-	return -ENOSYS;
-}
-
-void jitd_fd_keep(const struct use *u)
-{
-}
-
-void jitd_fd_drop(const struct use *u)
-{
-}
-
-int jitd_fd_take(pid_t pid, uint64_t start)
-{
-	return -1;
-}
-
 /* ---- tickets ---- */
 
 static void tickets(void **state)
