@@ -121,8 +121,6 @@ static int part_start(struct part *p, const char *word, const char *argument)
 	CLEAN(close_p) int null = open("/dev/null", O_RDWR | O_CLOEXEC), ours = -1, theirs = -1;
 	int pair[2], r;
 
-	if (abandoned >= ABANDONED_MAX)
-		return -EAGAIN;
 	if (null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
@@ -170,7 +168,7 @@ static int on_wake(sd_event_source *s, void *userdata)
 {
 	struct contexts *all = userdata;
 
-	for (struct context *c = all->list; c && all->running < AT_ONCE; c = c->next) {
+	for (struct context *c = all->list; c && all->running < AT_ONCE && abandoned + PARTS <= ABANDONED_MAX; c = c->next) {
 		if (c->begun || c->ready)
 			continue;
 		begin(c);
