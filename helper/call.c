@@ -62,17 +62,14 @@ int call_mark(struct call *c, const char *mark, bool never_allow)
 	return 0;
 }
 
-/* At most REASON_MAX bytes of TEXT, at a whole character, and how many were left out. */
-static char *cut_reason(const char *text, size_t len)
+/* TEXT ends at LEN; less of it, where that would be within a character. */
+static size_t whole_characters(const char *text, size_t len)
 {
-	size_t n = len < REASON_MAX ? len : REASON_MAX;
-	char *cut;
+	size_t n = len;
 
-	while (n > 0 && !text_utf8(text, n))
+	while (n > 0 && len - n < 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
-	if (n == len)
-		return strndup(text, len);
-	return asprintf(&cut, "%.*s...(+%zu bytes)", (int)n, text, len - n) < 0 ? NULL : cut;
+	return n;
 }
 
 int call_set_reason(struct call *c, const char *reason)
@@ -80,13 +77,27 @@ int call_set_reason(struct call *c, const char *reason)
 	const char *text = reason ? reason + strspn(reason, " \t\r\n") : "";
 	CLEAN(free_p) char *fresh = NULL;
 	size_t len = strlen(text);
+	bool cut = len > REASON_MAX;
+	char *marked;
 
+	if (cut)
+		len = whole_characters(text, REASON_MAX);
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
 		len--;
 	if (len > 0) {
-		fresh = text_utf8(text, len) ? cut_reason(text, len) : text_escape(text, len, REASON_MAX);
+		fresh = text_utf8(text, len) ? strndup(text, len) : text_escape(text, len, 4 * REASON_MAX);
 		if (!fresh)
 			return -ENOMEM;
+		if (strlen(fresh) > REASON_MAX) {
+			fresh[whole_characters(fresh, REASON_MAX)] = '\0';
+			cut = true;
+		}
+		if (cut && asprintf(&marked, "%s...(cut)", fresh) < 0)
+			return -ENOMEM;
+		if (cut) {
+			free(fresh);
+			fresh = marked;
+		}
 	}
 	free(c->reason);
 	c->reason = STEAL_PTR(fresh);
