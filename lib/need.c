@@ -57,8 +57,8 @@ static int parse_count(const char *token, unsigned *ret, struct why *w)
 	}
 	if (!*token)
 		return why(w, -EINVAL, "a count is missing: write it like \"2 of sre, 1 of security\"");
-	if (n < 1 || n > 16 || token[0] == '0')
-		return why(w, -EINVAL, "the count is %s: it must be 1 to 16", token);
+	if (n < 1 || n > NEED_COUNT_MAX || token[0] == '0')
+		return why(w, -EINVAL, "the count is %s: it must be 1 to %d", token, NEED_COUNT_MAX);
 	*ret = n;
 	return 0;
 }
@@ -165,6 +165,114 @@ const char *need_format(const struct need *need, char *buf, size_t size)
 		}
 	}
 	return buf;
+}
+
+/* Both of two. */
+
+static int add_term(struct need_alternative *a, const char *team, enum strength strength, unsigned count)
+{
+	if (count == 0)
+		return 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->term[i].strength == strength && strcmp(a->term[i].team, team) == 0) {
+			a->term[i].count += count;
+			return a->term[i].count > NEED_COUNT_MAX ? -E2BIG : 0;
+		}
+	if (a->n == NEED_TERMS)
+		return -E2BIG;
+	a->term[a->n] = (struct need_term){ .count = count, .strength = strength };
+	strcpy(a->term[a->n++].team, team);
+	return 0;
+}
+
+/* Who sits on a seat of A may sit on one of B for the same team as well, with the stronger of the two strengths; so
+ * both are filled by whoever fills the sum. */
+static int add_shared(struct need_alternative *sum, struct need_alternative *a, struct need_alternative *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < b->n && r == 0; k++) {
+			struct need_term *x = &a->term[i], *y = &b->term[k];
+			unsigned both = x->count < y->count ? x->count : y->count;
+
+			if (strcmp(x->team, y->team) != 0)
+				continue;
+			x->count -= both;
+			y->count -= both;
+			r = add_term(sum, x->team, x->strength > y->strength ? x->strength : y->strength, both);
+		}
+	return r;
+}
+
+static int add_alternatives(const struct need_alternative *a, const struct need_alternative *b, struct need_alternative *ret)
+{
+	struct need_alternative x = *a, y = *b, sum = { .n = 0 };
+	unsigned people = 0;
+	int r = add_shared(&sum, &x, &y);
+
+	for (size_t i = 0; i < x.n && r == 0; i++)
+		r = add_term(&sum, x.term[i].team, x.term[i].strength, x.term[i].count);
+	for (size_t i = 0; i < y.n && r == 0; i++)
+		r = add_term(&sum, y.term[i].team, y.term[i].strength, y.term[i].count);
+	for (size_t i = 0; i < sum.n; i++)
+		people += sum.term[i].count;
+	if (r == 0 && people > NEED_VOTES)
+		r = -E2BIG;
+	if (r == 0)
+		*ret = sum;
+	return r;
+}
+
+/* Does A ask for all that B asks for?  Then beside B it is one way too many. */
+static bool asks_all(const struct need_alternative *a, const struct need_alternative *b)
+{
+	for (size_t k = 0; k < b->n; k++) {
+		bool found = false;
+
+		for (size_t i = 0; i < a->n && !found; i++)
+			found = a->term[i].count >= b->term[k].count && a->term[i].strength == b->term[k].strength &&
+				strcmp(a->term[i].team, b->term[k].team) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static int add_alternative(struct need *sum, const struct need_alternative *fresh)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sum->n; i++)
+		if (asks_all(fresh, &sum->alternative[i]))
+			return 0;
+	for (size_t i = 0; i < sum->n; i++)
+		if (!asks_all(&sum->alternative[i], fresh))
+			sum->alternative[kept++] = sum->alternative[i];
+	sum->n = kept;
+	if (sum->n == NEED_ALTERNATIVES)
+		return -E2BIG;
+	sum->alternative[sum->n++] = *fresh;
+	return 0;
+}
+
+int need_and(const struct need *a, const struct need *b, struct need *ret)
+{
+	struct need sum = { .n = 0 };
+
+	if (a->n == 0 || b->n == 0) {
+		*ret = a->n == 0 ? *b : *a;
+		return 0;
+	}
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < b->n; k++) {
+			struct need_alternative both = { .n = 0 };
+
+			if (add_alternatives(&a->alternative[i], &b->alternative[k], &both) < 0 || add_alternative(&sum, &both) < 0)
+				return -E2BIG;
+		}
+	*ret = sum;
+	return 0;
 }
 
 /* Counting.  One alternative is a list of seats ("2 of sre" is two of them); each seat takes one person, each person

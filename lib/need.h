@@ -11,6 +11,7 @@
 
 enum strength { STRENGTH_BROWSER, STRENGTH_KEY, STRENGTH_HW_KEY }; /* a higher one serves for a lower */
 
+#define NEED_COUNT_MAX 16 /* of one team */
 #define NEED_TERMS 8
 #define NEED_ALTERNATIVES 4
 #define NEED_VOTES 64 /* no alternative may ask for more people than this */
@@ -36,6 +37,11 @@ const char *strength_string(enum strength s);
 int need_parse(const char *text, struct need *ret, struct why *w);
 /* The sentence again, canonical. Returns BUF, cut when too small. */
 const char *need_format(const struct need *need, char *buf, size_t size);
+
+/* RET is met by whoever meets A and B both: each alternative of one with each of the other, where a person asked for by both
+ * counts for both.  A need that is nobody (N 0) adds nothing.  -E2BIG when there is no room, RET untouched; RET may be A or
+ * B. */
+int need_and(const struct need *a, const struct need *b, struct need *ret);
 
 /* One person's yes.  `person` ids compare by strcmp; each person stands at most once (the caller's promise). */
 struct need_vote {

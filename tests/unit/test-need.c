@@ -331,6 +331,74 @@ static void large(void **state)
 	assert_true(need_met(&need, votes, ELEMENTS(votes), everybody, NULL));
 }
 
+/* Both of two needs, as a sentence. */
+static const struct {
+	const char *a, *b, *both; /* NULL: no room */
+} sums[] = {
+	{ "1 of sre", "1 of sre", "1 of sre" },
+	{ "1 of sre", "2 of sre", "2 of sre" },
+	{ "3 of sre", "2 of sre", "3 of sre" },
+	{ "1 of sre", "1 of security", "1 of sre, 1 of security" },
+	{ "1 of sre", "2 of sre with key", "2 of sre with key" },
+	{ "1 of sre with key", "2 of sre", "1 of sre with key, 1 of sre" },
+	{ "3 of sre", "1 of sre with hw-key", "1 of sre with hw-key, 2 of sre" },
+	{ "1 of sre, 1 of sre with key", "2 of sre", "1 of sre, 1 of sre with key" },
+	{ "1 of sre or 1 of ciso", "1 of sre", "1 of sre" },
+	{ "1 of sre or 1 of ciso", "1 of sre or 1 of ciso", "1 of sre or 1 of ciso" },
+	{ "1 of sre or 2 of ciso", "1 of ciso", "1 of sre, 1 of ciso or 2 of ciso" },
+	{ "1 of a, 2 of b", "1 of b, 1 of c", "2 of b, 1 of a, 1 of c" },
+	{ "1 of a, 1 of b, 1 of c, 1 of d", "1 of e, 1 of f, 1 of g, 1 of h",
+		"1 of a, 1 of b, 1 of c, 1 of d, 1 of e, 1 of f, 1 of g, 1 of h" },
+	{ "1 of a, 1 of b, 1 of c, 1 of d", "1 of e, 1 of f, 1 of g, 1 of h, 1 of i", NULL },
+	{ "1 of a or 1 of b or 1 of c", "1 of d or 1 of e", NULL },
+	{ "16 of a, 16 of b, 16 of c", "16 of d, 1 of e", NULL },
+};
+
+static void both(void **state)
+{
+	const struct need nobody = { .n = 0 };
+
+	for (size_t i = 0; i < ELEMENTS(sums); i++) {
+		struct need a, b, sum = { .n = 0 };
+		char buf[512];
+		int r;
+
+		assert_int_equal(need_parse(sums[i].a, &a, NULL), 0);
+		assert_int_equal(need_parse(sums[i].b, &b, NULL), 0);
+		r = need_and(&a, &b, &sum);
+		if (r != (sums[i].both ? 0 : -E2BIG) || (r == 0 && strcmp(need_format(&sum, buf, sizeof(buf)), sums[i].both) != 0))
+			fail_msg("%s and %s: %d, %s", sums[i].a, sums[i].b, r, r == 0 ? buf : "");
+		assert_int_equal(need_and(&a, &nobody, &sum), 0);
+		assert_string_equal(need_format(&sum, buf, sizeof(buf)), sums[i].a);
+		assert_int_equal(need_and(&nobody, &a, &a), 0);
+		assert_string_equal(need_format(&a, buf, sizeof(buf)), sums[i].a);
+	}
+}
+
+/* Whoever meets the sum meets each of the two. */
+static void both_is_never_less(void **state)
+{
+	unsigned met = 0;
+
+	for (unsigned i = 0; i < 50000; i++) {
+		struct world w, other;
+		struct need sum;
+
+		random_world(&w);
+		random_world(&other);
+		if (need_and(&w.need, &other.need, &sum) < 0 || !need_met(&sum, w.vote, w.n, in_world, &w))
+			continue;
+		met++;
+		if (!need_met(&w.need, w.vote, w.n, in_world, &w) || !need_met(&other.need, w.vote, w.n, in_world, &w)) {
+			char a[1024], b[1024], c[1024];
+
+			fail_msg("world %u: %s and %s is more than %s", i, need_format(&w.need, a, sizeof(a)),
+				need_format(&other.need, b, sizeof(b)), need_format(&sum, c, sizeof(c)));
+		}
+	}
+	assert_true(met > 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +409,8 @@ int main(void)
 		cmocka_unit_test(nobody_needed_is_never_met),
 		cmocka_unit_test(against_brute_force),
 		cmocka_unit_test(large),
+		cmocka_unit_test(both),
+		cmocka_unit_test(both_is_never_less),
 	};
 
 	return cmocka_run_group_tests_name("need", tests, NULL, NULL);
