@@ -11,7 +11,7 @@ static const struct type {
 	const char *name;
 	bool is_signed;
 } types[] = {
-	{ "request", false }, { "decision", true }, { "revoke", true }, { "receipt", true }, { "check", false },
+	{ "request", false }, { "decision", true }, { "revoke", true }, { "receipt", true }, { "check", false }, { "question", false },
 };
 
 static const struct type *find_type(const char *name)

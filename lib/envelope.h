@@ -1,6 +1,6 @@
 /* What travels between host, hub and approver: an envelope around the exact bytes of a document.
  *
- *	{"v":1,"type":"request|decision|revoke|receipt|check","document":"…","signature":"-----BEGIN SSH SIGNATURE-----…"}
+ *	{"v":1,"type":"request|decision|revoke|receipt|question|check","document":"…","signature":"-----BEGIN SSH SIGNATURE-----…"}
  *
  * `document` is a JSON document as a string: its exact bytes are what is digested and signed.  `signature` stands in
  * decision, revoke and receipt.  At most ENVELOPE_MAX bytes in all.
@@ -23,7 +23,9 @@
  *            "users"?:[{"name","sessions":N,"tty"?,"from"?,"age"?:seconds,"requester"?:true}…],"users_more"?:N,
  *            "failed_units"?:{"count":N,"names":[…]},"load"?,"cpus"?:N,"memory_available_mib"?:N,"up":seconds,
  *            "late"?:[…],"unknown"?:[…]}
- *           `checks` are the results of the rule's checks: {"check","effect","by":"host|courier","holds":bool,"text"}.
+ *           `checks` are what the rule looked at before anybody was asked, each
+ *            {"check":"load<8","effect":"refuse|inform|escalate","need"?:"2 of sre","by":"host|courier","holds":bool,
+ *            "text":"load is 9.1"}; `need` is what an escalation adds, and is within the request's need when it does not hold.
  * decision  {"v":1,"request","digest","host","verdict":"approve|deny","approver":principal,"for"?:seconds,"scope"?,
  *            "code"?:"417","note"?,"time":RFC 3339}   digest is SHA-256 (hex) of the request document's bytes.
  *            namespace decision@pam-jit.  `for`, `scope` only narrow; absent means as asked.
@@ -33,6 +35,10 @@
  *            signed with the host's key, namespace receipt@pam-jit.  `event` is one of: received (jitd took a
  *            decision), refused (a decision counted for nothing; text says why), granted, denied, applied (first use:
  *            the requester's command was let go), expired, revoked, withdrawn, unclaimed, closed.
+ * question  {"v":1,"id":32 hex digits,"host","url","within":seconds}   between jitd and the courier only: what the URL
+ *            says.  Unsigned, and gone from the outbox once it is answered or its time is over.
+ * check     {"v":1,"question":id,"status":HTTP status or 0,"text"}   the answer, unsigned: the first line of the body, or
+ *            why there is none.  It counts for the open question of that id, once; it can refuse or raise a need, never allow.
  */
 #pragma once
 #include <stddef.h>

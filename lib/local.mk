@@ -10,7 +10,7 @@ lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/json.h lib/json.c lib/json
 	lib/conf.h lib/conf.c \
 	lib/need.h lib/need.c lib/people.h lib/people.c lib/policy.h lib/policy.c lib/policy-load.c \
 	lib/policy-keys.def lib/policy-keys.h lib/policy-keys.c lib/policy-explain.c lib/policy-match.h \
-	lib/policy-match.c lib/policy-where.c lib/policy-case.h lib/policy-case.c lib/zone.h lib/zone.c lib/hours.h lib/hours.c lib/cidr.h lib/cidr.c \
+	lib/policy-match.c lib/policy-where.c lib/policy-check.c lib/check.h lib/check.c lib/policy-case.h lib/policy-case.c lib/zone.h lib/zone.c lib/hours.h lib/hours.c lib/cidr.h lib/cidr.c \
 	lib/event.h lib/event.c lib/ledger.h lib/ledger.c lib/ledger-scan.h lib/ledger-write.c \
 	lib/log.h lib/log.c
 lib_libjit_la_LIBADD = lib/libjit-base.la $(JSON_LIBS) $(CRYPTO_LIBS) $(SYSTEMD_LIBS)

@@ -10,6 +10,9 @@
 #define JIT_HOST_KEY "/var/lib/jit/host_key"
 #define JIT_COURIER_USER "jit-courier"
 #define JIT_VERIFY_USER "jit-verify"     /* ssh-keygen runs as this one */
+#define JIT_CHECK_USER "jit-check"       /* programs of exec: run as this one */
+#define JIT_INCIDENT JIT_CONFDIR "/incident" /* this file, or the one in JIT_RUNDIR, is an open incident */
+#define JIT_INCIDENT_RUN JIT_RUNDIR "/incident"
 #define JIT_OPERATORS "jit-operators"    /* group */
 #define JIT_COURIER_STATUS "/run/jit-courier/status.json"
 #define JIT_BUS_NAME "org.pamjit.Jit1"

@@ -18,6 +18,7 @@
 #define INTERVAL_MAX 10000
 #define GRACE_MAX (5 * USEC_PER_MIN)
 #define COUNT_MAX 100000
+#define CHECK_WITHIN_MAX USEC_PER_MIN
 #define COMMAND_WORDS_MAX 64
 
 static bool same(const char *a, const char *b)
@@ -340,6 +341,19 @@ static int parse_hold(const char *value, void *object, void *field, struct why *
 	return 0;
 }
 
+static int parse_check_within(const char *value, void *object, void *field, struct why *w)
+{
+	uint64_t usec = 0;
+	int r = parse_span(value, object, &usec, w);
+
+	if (r < 0)
+		return r;
+	if (usec > CHECK_WITHIN_MAX)
+		return why(w, -EINVAL, "checks are waited for a minute at most: somebody stands at the terminal");
+	*(uint64_t *)field = usec;
+	return 0;
+}
+
 static bool show_span(FILE *out, const void *object, const void *field)
 {
 	char buf[64];
@@ -613,6 +627,7 @@ TYPE(join, false, show_join);
 TYPE(count, false, show_count);
 TYPE(span, false, show_span);
 TYPE(hold, false, show_span);
+TYPE(check_within, false, show_span);
 TYPE(text, false, show_text);
 TYPE(host_name, false, show_text);
 TYPE(need, false, show_need);
@@ -626,8 +641,10 @@ const struct key_info policy_key_table[KEY_COUNT] = {
 	{ #key, IN_RULE, true, offsetof(struct rule, field), &type_##type, NULL, text },
 #define RULE(key, field, type, fallback, text) \
 	{ #key, IN_RULE, false, offsetof(struct rule, field), &type_##type, fallback, text },
-#define TERM(key, field, type, fallback, text) \
+#define CHECK(key, field, type, fallback, text) \
 	{ #key, IN_RULE | IN_DEFAULT, false, offsetof(struct rule, field), &type_##type, fallback, text },
+#define TERM(key, field, type, fallback, text) \
+	{ #key, IN_RULE | IN_DEFAULT | TERMS, false, offsetof(struct rule, field), &type_##type, fallback, text },
 #include "lib/policy-keys.def"
 };
 
@@ -653,7 +670,7 @@ bool policy_key_doc(size_t i, struct policy_key_doc *ret)
 	k = &policy_key_table[i];
 	*ret = (struct policy_key_doc){
 		.key = k->name,
-		.sections = k->sections == IN_HOST ? "Host" : k->sections == IN_RULE ? "Rule" : "Rule Default",
+		.sections = k->sections & IN_HOST ? "Host" : k->sections & IN_DEFAULT ? "Rule Default" : "Rule",
 		.fallback = k->fallback,
 		.text = k->text,
 		.list = k->type->list,

@@ -120,7 +120,7 @@ static size_t gather(const struct people *p, const struct team *team, struct cro
 	return able;
 }
 
-static bool check_teams_known(struct loader *l, const struct need_alternative *a, struct place at)
+static bool check_teams_known(struct loader *l, const char *key, const struct need_alternative *a, struct place at)
 {
 	bool good = true;
 
@@ -128,20 +128,20 @@ static bool check_teams_known(struct loader *l, const struct need_alternative *a
 		if (people_team(&l->policy->people, a->term[i].team))
 			continue;
 		good = false;
-		MISTAKE(l, at, "Need= names the team '%s', and there is no [Team %s] in people.d", a->term[i].team,
+		MISTAKE(l, at, "%s= names the team '%s', and there is no [Team %s] in people.d", key, a->term[i].team,
 			a->term[i].team);
 	}
 	return good;
 }
 
 /* Could ALTERNATIVE be met if everybody who stands in the approvers file said yes with their strongest key? */
-static void check_alternative(struct loader *l, const struct need_alternative *a, struct place at)
+static void check_alternative(struct loader *l, const char *key, const struct need_alternative *a, struct place at)
 {
 	struct people *people = &l->policy->people;
 	struct crowd crowd = { .n = 0 };
 	bool small = false;
 
-	if (!check_teams_known(l, a, at))
+	if (!check_teams_known(l, key, a, at))
 		return;
 	for (size_t i = 0; i < a->n; i++) {
 		const struct need_term *t = &a->term[i];
@@ -150,20 +150,74 @@ static void check_alternative(struct loader *l, const struct need_alternative *a
 		if (able >= t->count)
 			continue;
 		small = true;
-		MISTAKE(l, at, "Need= wants %u of team '%s', of whom only %zu have a key in the approvers file", t->count,
+		MISTAKE(l, at, "%s= wants %u of team '%s', of whom only %zu have a key in the approvers file", key, t->count,
 			t->team, able);
 	}
 	if (!small && !need_alternative_met(a, crowd.vote, crowd.n, is_member, people))
-		MISTAKE(l, at, "Need= can never be met: nobody counts twice, and its teams have too few different people"
-			" with a key in the approvers file");
+		MISTAKE(l, at, "%s= can never be met: nobody counts twice, and its teams have too few different people"
+			" with a key in the approvers file", key);
 }
 
-static void check_need(struct loader *l, const struct draft *d, const struct need *need)
+static void check_need(struct loader *l, const struct draft *d, enum policy_key key, const struct need *need)
 {
-	if (!l->people_good || (d->bad & bit(KEY_Need)))
+	if (!l->people_good || (d->bad & bit(key)))
 		return;
 	for (size_t i = 0; i < need->n; i++)
-		check_alternative(l, &need->alternative[i], place_of(d, KEY_Need));
+		check_alternative(l, policy_key_table[key].name, &need->alternative[i], place_of(d, key));
+}
+
+/* On the word of the courier nothing is allowed. */
+static void check_no_courier(struct loader *l, const struct draft *d, const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_checks; i++) {
+		const struct rule_check *c = &r->checks[i];
+		enum policy_key key = c->effect == CHECK_REFUSES ? KEY_Check : KEY_Escalate;
+
+		if (check_by_courier(&c->check) && c->effect != CHECK_INFORMS)
+			MISTAKE(l, place_of(d, key), "%s=: %s is asked by the courier, whose word lets nobody through without an "
+				"approver: a rule whose Decision= is allow cannot depend on it", policy_key_table[key].name,
+				c->check.text);
+	}
+}
+
+static void check_all_raised(struct loader *l, const struct draft *d, const struct rule *r)
+{
+	struct need sum = r->need;
+
+	if (d->bad & (bit(KEY_Need) | bit(KEY_Escalate)))
+		return;
+	for (size_t i = 0; i < r->n_escalations; i++)
+		if (need_and(&sum, &r->escalation[i], &sum) < 0)
+			return; /* it was told of */
+	if (r->n_escalations)
+		check_need(l, d, KEY_Escalate, &sum);
+}
+
+/* The checks of a rule or of [Default], whose decision is known. */
+static void check_checks(struct loader *l, const struct draft *d, struct rule *r, enum decision decision)
+{
+	static const enum policy_key keys[] = { KEY_Check, KEY_Inform, KEY_Escalate };
+	enum policy_key bad = KEY_Check;
+	struct why w = { "" };
+	int e = rule_compile_checks(r, &bad, &w);
+
+	if (e == -ENOMEM)
+		out_of_memory(l);
+	else if (e < 0)
+		MISTAKE(l, place_of(d, bad), "%s=: %s", policy_key_table[bad].name, w.text);
+	if (e < 0)
+		return;
+	for (size_t i = 0; i < ELEMENTS(keys) && decision == DECISION_DENY; i++)
+		if (d->said & bit(keys[i]))
+			MISTAKE(l, place_of(d, keys[i]), "%s= in a rule whose Decision= is deny: it denies whatever holds; remove one "
+				"of them", policy_key_table[keys[i]].name);
+	if (decision == DECISION_ALLOW && !r->n_escalations && r->inform)
+		MISTAKE(l, place_of(d, KEY_Inform), "Inform= in a rule that asks nobody: there is nobody to see it");
+	if (r->recheck && !r->check && !r->escalate && !(d->bad & (bit(KEY_Check) | bit(KEY_Escalate))))
+		MISTAKE(l, place_of(d, KEY_Recheck), "Recheck=yes without Check= or Escalate=: there is nothing to look at again");
+	if (decision == DECISION_ALLOW)
+		check_no_courier(l, d, r);
+	check_all_raised(l, d, r);
 }
 
 static void check_spans(struct loader *l, const struct draft *d, const struct rule *r)
@@ -205,9 +259,11 @@ static void check_rule(struct loader *l, const struct draft *d, struct rule *r)
 	check_lists(l, d);
 	if (rule_compile(r, &l->policy->zones, &w) < 0)
 		out_of_memory(l); /* each value was judged when it was read */
-	check_need(l, d, &r->need);
+	check_need(l, d, KEY_Need, &r->need);
 	check_spans(l, d, r);
 	check_hint(l, d, r);
+	if (decided && !(d->bad & bit(KEY_Decision)))
+		check_checks(l, d, r, r->decision);
 	if (!decided)
 		MISTAKE(l, d->at, "[Rule %s] has no Decision=: allow, deny or approve", r->name);
 	if (!decided || (d->bad & bit(KEY_Decision)))
@@ -224,9 +280,10 @@ static void check_fallback(struct loader *l)
 	const struct draft *d = &l->fallback;
 	const struct rule *r = &l->policy->fallback;
 
-	check_need(l, d, &r->need);
+	check_need(l, d, KEY_Need, &r->need);
 	check_spans(l, d, r);
 	check_hint(l, d, r);
+	check_checks(l, d, &l->policy->fallback, DECISION_APPROVE);
 	if ((l->host.bad & bit(HOST_Default)) || l->policy->default_decision != DECISION_APPROVE)
 		return;
 	if (!(d->said & bit(KEY_Need)))

@@ -163,6 +163,7 @@ void rule_done(struct rule *r)
 			*list = conf_list_free(*list);
 		}
 	}
+	rule_checks_done(r);
 	free(r->network);
 	free(r->hour);
 	free(r->name);
@@ -201,14 +202,17 @@ static void show_key(FILE *out, enum policy_key key, const void *object)
 	CLEAN(free_p) char *value = NULL;
 	CLEAN(fclose_p) FILE *aside = NULL;
 	size_t len = 0;
+	char *rest, *line;
 	bool any;
 
 	aside = open_memstream(&value, &len);
 	if (!aside)
 		return;
 	any = k->type->show(aside, object, (const char *)object + k->offset);
-	if (fflush(aside) == 0 && any)
-		fprintf(out, "%s=%s\n", k->name, value);
+	if (fflush(aside) != 0 || !any)
+		return;
+	for (rest = value; (line = strsep(&rest, "\n"));)
+		fprintf(out, "%s=%s\n", k->name, line);
 }
 
 static void show_section(FILE *out, unsigned section, const void *object)
@@ -221,11 +225,13 @@ static void show_section(FILE *out, unsigned section, const void *object)
 /* The terms say something only where somebody is asked. */
 static void show_rule(FILE *out, const struct rule *r)
 {
+	bool asks = r->decision == DECISION_APPROVE || r->n_escalations > 0;
+
 	fprintf(out, "\n# %s:%u\n[Rule %s]\n", r->file, r->line, r->name);
 	for (int i = 0; i < KEY_COUNT; i++) {
 		unsigned sections = policy_key_table[i].sections;
 
-		if ((sections & IN_RULE) && (!(sections & IN_DEFAULT) || r->decision == DECISION_APPROVE))
+		if ((sections & IN_RULE) && (!(sections & TERMS) || asks))
 			show_key(out, (enum policy_key)i, r);
 	}
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/check.h"
 #include "lib/need.h"
 #include "lib/people.h"
 
@@ -19,10 +20,21 @@ enum decision { DECISION_DENY, DECISION_ALLOW, DECISION_APPROVE };
 enum scope { SCOPE_COMMAND, SCOPE_SESSION, SCOPE_SERVICE };
 enum at_end { AT_END_TERMINATE, AT_END_DRAIN };
 enum reason_policy { REASON_OPTIONAL, REASON_REQUIRED, REASON_NONE };
+enum check_effect { CHECK_REFUSES, CHECK_INFORMS, CHECK_ESCALATES };
 
 const char *decision_string(enum decision d);
 const char *scope_string(enum scope s);
 int scope_parse(const char *text, enum scope *ret);
+const char *check_effect_string(enum check_effect e); /* refuse, inform, escalate */
+
+/* What a rule wants to know of the host before anybody is asked, in the order Check= Inform= Escalate=. */
+struct rule_check {
+	struct check check;
+	enum check_effect effect;
+	size_t escalation; /* of CHECK_ESCALATES: which need of the rule's */
+};
+#define RULE_CHECKS_MAX 16
+#define RULE_ESCALATIONS_MAX 4
 
 struct rule {
 	char *name, *file;
@@ -38,6 +50,12 @@ struct rule {
 	bool elsewhere;                   /* HOST or LABEL rule the policy's own host out: found at load, so that a fleet's rules
 					     cost a host little */
 	/* what follows */
+	char **check, **inform, **escalate; /* Check=, Inform=, Escalate= as they are written, one text for each */
+	struct rule_check *checks;
+	size_t n_checks;
+	struct need *escalation; /* of each of ESCALATE */
+	size_t n_escalations;
+	bool recheck;
 	enum decision decision;
 	char *message; /* for deny */
 	struct need need;
@@ -61,6 +79,7 @@ struct policy {
 	enum decision default_decision; /* Default= */
 	struct rule fallback;           /* the terms when Default=approve decides: Need= etc. of section [Default] */
 	uint64_t hold_usec;             /* Hold= */
+	uint64_t check_within_usec;     /* CheckWithin= */
 	char *host;                     /* Host=: how this host is called in requests; default: the kernel's host name */
 	char **labels;                  /* Label=: what rules call this kind of host */
 	struct zone *zones;             /* those that rules name */
@@ -83,6 +102,15 @@ const struct rule *policy_find_rule(const struct policy *p, const char *name);
 bool policy_needs_groups(const struct policy *p);
 /* Does a reason given for RULE do?  NULL or blank is none.  False with words for the user. */
 bool policy_reason_ok(const struct rule *r, const char *reason, struct why *w);
+/* What RULE (which allows or asks) comes to when HOLDS says of each of its checks whether it holds: a Check= that does not
+ * refuses, each Escalate= with one that does not adds its need to the rule's own, so that both must be met, and makes an
+ * `allow` ask. */
+struct checked {
+	enum decision decision; /* DECISION_DENY: refused */
+	struct need need;       /* of DECISION_APPROVE */
+	size_t refusing;        /* of a refusal: the check; N_CHECKS: the need cannot be told */
+};
+void policy_checked(const struct rule *r, const bool *holds, struct checked *ret);
 /* The table of keys, for the man page and for tools: the I-th key, false beyond the last. */
 struct policy_key_doc {
 	const char *key, *sections, *fallback, *text; /* fallback: the value when not said, or NULL */

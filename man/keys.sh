@@ -7,6 +7,7 @@ cc=$1 def=$2 page=$3
 	printf '%s\n' '#define HOST(key, field, type, fallback, ...) @@HOST|key|fallback|__VA_ARGS__@@' \
 		'#define MATCH(key, field, type, ...) @@MATCH|key|NULL|__VA_ARGS__@@' \
 		'#define RULE(key, field, type, fallback, ...) @@RULE|key|fallback|__VA_ARGS__@@' \
+		'#define CHECK(key, field, type, fallback, ...) @@CHECK|key|fallback|__VA_ARGS__@@' \
 		'#define TERM(key, field, type, fallback, ...) @@TERM|key|fallback|__VA_ARGS__@@' "#include \"$def\"" |
 		$cc -E -P -x c - | tr '\n' ' '
 	printf '\n@@PAGE@@\n'

@@ -1,5 +1,5 @@
 # Configuration and the values of its keys, needs, command lines.
-policy_fuzz = tests/fuzz/fuzz-conf tests/fuzz/fuzz-need tests/fuzz/fuzz-sudoargs tests/fuzz/fuzz-policy \
+policy_fuzz = tests/fuzz/fuzz-conf tests/fuzz/fuzz-check tests/fuzz/fuzz-need tests/fuzz/fuzz-sudoargs tests/fuzz/fuzz-policy \
 	tests/fuzz/fuzz-zone
 check_PROGRAMS += $(policy_fuzz)
 if FUZZING
@@ -14,6 +14,9 @@ endif
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz-conf.c $(policy_fuzz_main)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(policy_fuzz_ldflags)
 tests_fuzz_fuzz_conf_LDADD = lib/libjit.la
+tests_fuzz_fuzz_check_SOURCES = tests/fuzz/fuzz-check.c $(policy_fuzz_main)
+tests_fuzz_fuzz_check_LDFLAGS = $(AM_LDFLAGS) $(policy_fuzz_ldflags)
+tests_fuzz_fuzz_check_LDADD = lib/libjit.la
 tests_fuzz_fuzz_need_SOURCES = tests/fuzz/fuzz-need.c $(policy_fuzz_main)
 tests_fuzz_fuzz_need_LDFLAGS = $(AM_LDFLAGS) $(policy_fuzz_ldflags)
 tests_fuzz_fuzz_need_LDADD = lib/libjit.la
@@ -26,4 +29,4 @@ tests_fuzz_fuzz_policy_LDADD = lib/libjit.la $(JSON_LIBS)
 tests_fuzz_fuzz_zone_SOURCES = tests/fuzz/fuzz-zone.c $(policy_fuzz_main)
 tests_fuzz_fuzz_zone_LDFLAGS = $(AM_LDFLAGS) $(policy_fuzz_ldflags)
 tests_fuzz_fuzz_zone_LDADD = lib/libjit.la
-EXTRA_DIST += tests/fuzz/corpus/policy tests/fuzz/corpus/zone tests/fuzz/corpus/conf tests/fuzz/corpus/need tests/fuzz/corpus/sudoargs
+EXTRA_DIST += tests/fuzz/corpus/check tests/fuzz/corpus/policy tests/fuzz/corpus/zone tests/fuzz/corpus/conf tests/fuzz/corpus/need tests/fuzz/corpus/sudoargs

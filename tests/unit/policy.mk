@@ -1,6 +1,6 @@
 # Configuration, people, rules, needs, command lines.
 if CMOCKA
-policy_tests = tests/unit/test-conf tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
+policy_tests = tests/unit/test-conf tests/unit/test-check tests/unit/test-policy-check tests/unit/test-need tests/unit/test-people tests/unit/test-policy \
 	tests/unit/test-policy-load tests/unit/test-sudoargs tests/unit/test-hours \
 	tests/unit/test-policy-manual tests/unit/test-policy-laws \
 	tests/unit/test-call
@@ -12,6 +12,10 @@ policy_site = tests/unit/site.h tests/unit/site.c
 policy_libs = lib/libjit.la $(CMOCKA_LIBS)
 tests_unit_test_conf_SOURCES = tests/unit/test-conf.c $(policy_site)
 tests_unit_test_conf_LDADD = $(policy_libs)
+tests_unit_test_check_SOURCES = tests/unit/test-check.c
+tests_unit_test_check_LDADD = $(policy_libs)
+tests_unit_test_policy_check_SOURCES = tests/unit/test-policy-check.c $(policy_site)
+tests_unit_test_policy_check_LDADD = $(policy_libs)
 tests_unit_test_need_SOURCES = tests/unit/test-need.c $(policy_site)
 tests_unit_test_need_LDADD = $(policy_libs)
 tests_unit_test_people_SOURCES = tests/unit/test-people.c $(policy_site)

@@ -135,7 +135,9 @@ static struct request *make(const char *rule)
 {
 	struct request *r = NULL;
 	struct why w = { "" };
-	int e = request_new(&j, a_call(), policy_find_rule(j.policy, rule), 0, NULL, &r, &w);
+	const struct rule *found = policy_find_rule(j.policy, rule);
+	struct asked asked = { .need = &found->need };
+	int e = request_new(&j, a_call(), found, &asked, &r, &w);
 
 	check_case(e == 0, "%s", w.text);
 	return r;

@@ -62,12 +62,12 @@ static const struct {
 	{ "[Host x]\nDefault=deny\n[Host]\nDefault=deny\n", "", "jitd.conf:1: [Host x]: there is only one, write [Host]\n" },
 	{ DENY "Need=1 of sre\n", "",
 		"jitd.conf:3: unknown key 'Need' in [Host]; known: Host Label Default Hold Origin SshdExecutable SecurePath"
-		" MaxPendingPerUser MaxPending MaxPerMinute\n" },
+		" MaxPendingPerUser MaxPending CheckWithin MaxPerMinute\n" },
 	{ DENY "[Default]\nUser=x\n", "",
-		"jitd.conf:4: unknown key 'User' in [Default]; known: Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint"
+		"jitd.conf:4: unknown key 'User' in [Default]; known: Check Inform Escalate Recheck Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint"
 		" Match AtEnd Unmapped Join\n" },
 	{ DENY, ASK "comand=/bin/x\n",
-		"rules.d/r.conf:4: unknown key 'comand' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours Decision Message Need"
+		"rules.d/r.conf:4: unknown key 'comand' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours Decision Message Check Inform Escalate Recheck Need"
 		" Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n" },
 
 	/* Rules. */
@@ -237,7 +237,7 @@ static const struct {
 		"rules.d/r.conf:3: Need= names the team 'nope', and there is no [Team nope] in people.d\n"
 		"rules.d/r.conf:1: [Rule a] has no Decision=: allow, deny or approve\n"
 		"rules.d/r.conf:6: unknown key 'X' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours"
-		" Decision Message Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n"
+		" Decision Message Check Inform Escalate Recheck Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n"
 		"rules.d/r.conf:7: neither [Section] nor Key=value nor a comment ('#')\n" },
 };
 
