@@ -159,7 +159,13 @@ static void say_denied(FILE *f, const struct story *s, struct json_object *r)
 	CLEAN(free_p) char *user = words_of(r, "user", 64), *command = words_of(r, "command", SHOWN_LINE),
 		*text = words_of(r, "text", WORDS_MAX), *rule = words_of(r, "rule", 64), *person = words_of(r, "person", 64);
 	uint64_t count = number(r, "count"); /* of a minute's further ones, whose calls are not recorded */
+	const char *by = json_str(r, "by");
 
+	if (by && strcmp(by, "check") == 0) {
+		fprintf(f, "%s is refused by %s (rule %s)%s%s", user ? user : "?", text ? text : "a check", rule ? rule : "?",
+			command ? ": " : "", command ? command : "");
+		return;
+	}
 	if (person)
 		fprintf(f, "denied by %s", person);
 	else

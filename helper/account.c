@@ -179,6 +179,7 @@ void account_cancel(struct client *c)
 		worker_cancel(c->jitd->worker, c->ticket);
 	c->ticket = 0;
 	c->context = context_free(c->context);
+	checking_done(&c->checking, c->jitd->checks);
 	client_unwait(c);
 }
 
@@ -231,11 +232,21 @@ static void deny(struct client *c, const struct facts *facts, const struct verdi
 			"administrator; jitctl explain tells more)");
 }
 
+static void refuse_checked(struct client *c, const struct rule *rule)
+{
+	bool whole = record_denial_whole(c->jitd, c->call->uid, c->call->user, rule->name);
+
+	checking_refuse(c, rule, whole ? call_record(c, rule->name, NULL) : NULL);
+}
+
 static void allow(struct client *c, const struct verdict *v)
 {
+	struct json_object *o = call_record(c, v->rule ? v->rule->name : "Default", NULL);
 	struct why w;
 
-	if (record(c->jitd, EV_ALLOWED, NULL, call_record(c, v->rule ? v->rule->name : "Default", NULL), &w) < 0) {
+	if (o && c->checking.results)
+		json_add(o, "checks", json_object_get(c->checking.results));
+	if (record(c->jitd, EV_ALLOWED, NULL, o, &w) < 0) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the record cannot be written (%s), so nothing is let through",
 			w.text);
 		return;
@@ -377,9 +388,12 @@ static void gather(struct client *c)
 			c->call->binary : NULL, on_context, c);
 }
 
-static void ask_people(struct client *c, const struct rule *rule)
+/* KNOWN: what the rule's checks came to, when they were looked at already. */
+static void ask_people(struct client *c, const struct rule *rule, const struct checked *known)
 {
 	struct request *r = NULL;
+	struct checked checked;
+	struct asked a;
 	struct why w;
 	int e;
 
@@ -392,9 +406,20 @@ static void ask_people(struct client *c, const struct rule *rule)
 	if (too_often(c) || !quota_left(c))
 		return;
 	gather(c);
-	if (!reason_settled(c, rule) || (c->context && !context_ready(c->context)))
+	if (!reason_settled(c, rule))
 		return;
-	e = request_new(c->jitd, c->call, rule, c->work_usec, c->context, &r, &w);
+	/* After all that the host itself has against it: nothing is looked at for a call that is refused anyway. */
+	if (!known && checking_wait(c, rule, c->call, "ask", account_judge, &checked))
+		return;
+	known = known ? known : &checked;
+	if (known->decision != DECISION_APPROVE) {
+		refuse_checked(c, rule);
+		return;
+	}
+	if (c->context && !context_ready(c->context))
+		return;
+	a = (struct asked){ .work_usec = c->work_usec, .need = &known->need, .checks = c->checking.results, .gathered = c->context };
+	e = request_new(c->jitd, c->call, rule, &a, &r, &w);
 	c->context = context_free(c->context);
 	if (e < 0) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);
@@ -425,7 +450,7 @@ static bool settled_meanwhile(struct client *c)
 }
 
 /* A rule wants people: a live grant serves, else a pending request is joined, else one is made. */
-static void want_people(struct client *c, const struct rule *rule)
+static void want_people(struct client *c, const struct rule *rule, const struct checked *known)
 {
 	struct request *r;
 	struct why w;
@@ -450,7 +475,7 @@ static void want_people(struct client *c, const struct rule *rule)
 	if (r)
 		lives_use(r, c);
 	else
-		ask_people(c, rule);
+		ask_people(c, rule, known);
 }
 
 static bool believed_sshd(const struct client *c)
@@ -481,6 +506,21 @@ static bool wait_login_account(struct client *c)
 	return false;
 }
 
+/* What a rule allows passes when its checks hold; or is asked about. */
+static void allow_checked(struct client *c, const struct verdict *v)
+{
+	struct checked k = { .decision = DECISION_ALLOW };
+
+	if (v->rule && checking_wait(c, v->rule, c->call, "ask", account_judge, &k))
+		return;
+	if (k.decision == DECISION_ALLOW)
+		allow(c, v);
+	else if (k.decision == DECISION_APPROVE)
+		want_people(c, v->rule, &k);
+	else
+		refuse_checked(c, v->rule);
+}
+
 void account_judge(struct client *c)
 {
 	struct facts facts;
@@ -504,10 +544,10 @@ void account_judge(struct client *c)
 	policy_decide(c->jitd->policy, &facts, &v);
 	switch (v.decision) {
 	case DECISION_ALLOW:
-		allow(c, &v);
+		allow_checked(c, &v);
 		return;
 	case DECISION_APPROVE:
-		want_people(c, v.rule);
+		want_people(c, v.rule, NULL);
 		return;
 	case DECISION_DENY:
 		break;

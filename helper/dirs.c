@@ -8,6 +8,7 @@ struct dirs dirs = {
 	.notes = JIT_NOTES,
 	.worker = JIT_HELPERDIR "/jit-worker",
 	.context = JIT_HELPERDIR "/jit-context",
+	.check = JIT_HELPERDIR "/jit-check",
 	.keygen = SSH_KEYGEN,
 	.verify_user = JIT_VERIFY_USER,
 	.private_bus = "unix:path=/run/systemd/private",

@@ -8,6 +8,7 @@ struct dirs {
 	const char *notes;   /* JIT_NOTES */
 	const char *worker;  /* the program jit-worker */
 	const char *context; /* the program jit-context */
+	const char *check;   /* the program jit-check */
 	const char *keygen;  /* ssh-keygen */
 	const char *verify_user; /* JIT_VERIFY_USER */
 	const char *cgroup;  /* the unified hierarchy; NULL: found by cgroup_root() */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "helper/checks.h"
 #include "helper/jitd.h"
 #include "helper/lives.h"
 #include "lib/cleanup.h"
@@ -372,6 +373,13 @@ void intake_envelope(const struct envelope *e, const char *name, const char *wor
 
 	if (!e) {
 		record_refusal(j, "inbox", NULL, name, "%s", words);
+		return;
+	}
+	if (!strcmp(e->type, "check")) {
+		r = checks_answer(j->checks, e->document, &w);
+		inbox_done(j->inbox, name, false);
+		if (r < 0)
+			record_refusal(j, "inbox", NULL, name, "a check: %s", w.text);
 		return;
 	}
 	s = calloc(1, sizeof(*s));

@@ -2,6 +2,7 @@
  *
  * gate.c      clients on the gate socket, quotas, which message is legal when
  * call.c      a call for privilege: what the message claims and what the kernel says, put together
+ * account-checks.c  what the rule looks at before anybody is asked
  * account.c   from a call to a rule, a live grant, a joined or a new request
  * request.c   the request object, its document, finding and listing
  * context.c   what people want to know of the host before they say yes; past.c: of what was asked before
@@ -93,6 +94,7 @@ struct request {
 	struct use *uses;
 	struct client *waiting; /* clients of the gate that wait for this request */
 	sd_event_source *clock; /* the next of its deadlines */
+	struct json_object *checks; /* their results when it was asked; NULL: the rule has none, or of an earlier life */
 	unsigned tries_total;
 	struct tries { char *principal; unsigned n; struct tries *next; } *tries;
 	unsigned receipts;
@@ -101,6 +103,21 @@ struct request {
 	bool stale;          /* from another boot */
 	uint64_t retry_at;   /* a record could not be written: try again then; 0: nothing to retry */
 	bool ending;         /* the deadline has come: nothing new, processes are being ended */
+};
+
+struct checks;
+struct client;
+typedef void (*client_step)(struct client *c);
+
+/* What a client knows, or waits to know, of its rule's checks. */
+struct checking {
+	int ticket;                  /* of checks_start(); 0: none */
+	struct json_object *results; /* NULL: not yet */
+	uint64_t at;                 /* boot usec of RESULTS */
+	unsigned runs;
+	const char *moment;          /* that they were looked at for */
+	client_step go_on;
+	sd_event_source *quiet;
 };
 
 struct jitd {
@@ -120,6 +137,7 @@ struct jitd {
 	struct worker *worker;
 	struct contexts *contexts;
 	struct verify *verify;
+	struct checks *checks;
 	struct inbox *inbox;
 	struct notes *notes;
 	struct gate *gate;
@@ -145,9 +163,16 @@ void decision_free(struct decision_taken *d);
 void request_forget(struct request *r);
 struct request *request_find(struct jitd *j, const char *id);
 bool request_live(const struct request *r); /* pending, granted or running */
-/* Terms and document of a new request; GATHERED (NULL: nothing) goes into its context.  *RET is not yet in the list and nothing is recorded.  -errno with words. */
-int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec,
-	const struct context *gathered, struct request **ret, struct why *w);
+/* What is asked for besides what the rule says of itself. */
+struct asked {
+	uint64_t work_usec;         /* 0: what the rule gives */
+	const struct need *need;    /* the rule's, or more */
+	struct json_object *checks; /* their results; NULL: none */
+	const struct context *gathered; /* what goes into its context; NULL: nothing */
+};
+/* Terms and document of a new request; *RET is not yet in the list and nothing is recorded.  -errno with words. */
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, const struct asked *a, struct request **ret,
+	struct why *w);
 /* From the `requested` record. */
 int request_restore(struct jitd *j, struct json_object *record, struct request **ret, struct why *w);
 struct json_object *request_record(const struct request *r); /* the fields of the `requested` record */
@@ -215,6 +240,19 @@ void account_cancel(struct client *c); /* the client goes away: tickets, waiting
 void account_judge(struct client *c);
 void identities_free(struct jitd *j);
 
+/* ---- account-checks.c ---- */
+/* What RULE comes to for CALL of C by its checks: false and RET.  True: they are being looked at, and GO_ON follows; or C
+ * had its verdict.  MOMENT ("ask", "execute") is told to programs, and results of one are none of the other. */
+bool checking_wait(struct client *c, const struct rule *rule, const struct call *call, const char *moment, client_step go_on,
+	struct checked *ret);
+/* C is refused by a check, with its words; RECORD_OF_CALL is taken and becomes the record of it, NULL: there is none. */
+void checking_refuse(struct client *c, const struct rule *rule, struct json_object *record_of_call);
+/* The words of it, without the rule: "the check load<8: load is 9.1". */
+char *checking_refusal(const struct rule *rule, struct json_object *results);
+void checking_done(struct checking *k, struct checks *checks);
+/* What exec: programs are told.  New object; NULL: out of memory. */
+struct json_object *check_facts(const struct jitd *j, const struct facts *f, const char *rule, const char *reason, const char *moment);
+
 /* ---- session.c ---- */
 /* Keyboard-interactive logins are judged in a child of the process that opens the session: an `allow` is kept for it. */
 void session_allow(struct jitd *j, const struct process *p, const char *user);
@@ -233,6 +271,7 @@ struct client {
 	struct call *call;
 	int ticket;               /* of the worker; 0: none */
 	struct context *context;  /* what is being learnt of the host for a new request; NULL */
+	struct checking checking;
 	unsigned reasons_asked;
 	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */

@@ -2,8 +2,8 @@ include $(srcdir)/helper/hands.mk
 
 # What the daemon is made of but its main(), so that tests can link it.
 noinst_LTLIBRARIES += helper/libjitd.la
-helper_libjitd_la_SOURCES = helper/account.c helper/call.c helper/call.h helper/context.c helper/context.h \
-	helper/context-wire.h helper/past.c helper/past.h \
+helper_libjitd_la_SOURCES = helper/account.c helper/account-checks.c helper/call.c helper/call.h helper/context.c \
+	helper/context.h helper/context-wire.h helper/past.c helper/past.h \
 	helper/control.c helper/control.h helper/ends.c helper/gate.c helper/intake.c helper/jitd.h helper/lives.c \
 	helper/lives.h helper/methods.c helper/process.c helper/record.c helper/replay.c helper/request.c \
 	helper/session.c helper/show.c helper/uses.c

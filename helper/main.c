@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 #include <unistd.h>
+#include "helper/checks.h"
 #include "helper/jitd.h"
 #include "helper/notes.h"
 #include "lib/cleanup.h"
@@ -243,7 +244,8 @@ static int start(struct jitd *j, int gate_fd)
 	if (verify_host_key(JIT_HOST_KEY, host, &w) < 0)
 		log_error("no host key, so receipts cannot be signed: %s", w.text);
 	if ((r = units_new(j->event, &j->units)) < 0 || (r = worker_new(j->event, &j->worker)) < 0 ||
-	    (r = contexts_new(j->event, &j->contexts)) < 0 || (r = verify_new(j->event, &j->verify)) < 0)
+	    (r = contexts_new(j->event, &j->contexts)) < 0 || (r = verify_new(j->event, &j->verify)) < 0 ||
+	    (r = checks_new(j->event, &j->checks)) < 0)
 		return r;
 	jitd_reload(j);
 	open_ledger(j);
@@ -264,6 +266,7 @@ static void stop(struct jitd *j)
 	record_tell(j);
 	j->control = control_free(j->control);
 	j->verify = verify_free(j->verify);
+	j->checks = checks_free(j->checks);
 	j->worker = worker_free(j->worker);
 	j->contexts = contexts_free(j->contexts);
 	j->units = units_free(j->units);

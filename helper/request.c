@@ -78,6 +78,7 @@ struct request *request_free(struct request *r)
 	free(r->requesters);
 	call_free(r->call);
 	terms_done(&r->terms);
+	json_object_put(r->checks);
 	free(r->outcome);
 	free(r->document);
 	free(r);
@@ -342,7 +343,7 @@ static int add_terms(struct json_object *o, struct request *r)
 		e |= json_add_bool(o, "match", true);
 	e |= each_team(&r->terms.need, add_team, &t);
 	e |= json_add(o, "teams", t.object);
-	e |= json_add(o, "checks", json_object_new_array());
+	e |= json_add(o, "checks", r->checks ? json_object_get(r->checks) : json_object_new_array());
 	e |= json_add_str(o, "created", time_rfc3339(r->created_real, when));
 	e |= json_add_str(o, "answer_by", time_rfc3339(r->created_real + (r->answer_by - clock_boot()), when));
 	return e;
@@ -421,13 +422,13 @@ static int find_requesters(struct request *r)
 	return 0;
 }
 
-static int take_terms(struct request *r, const struct rule *rule, uint64_t work_usec)
+static int take_terms(struct request *r, const struct rule *rule, const struct asked *a)
 {
 	r->terms = (struct terms){
 		.rule = strdup(rule->name ? rule->name : "Default"),
-		.need = rule->need,
+		.need = *a->need,
 		.scope = rule->scope,
-		.work_usec = work_usec ? work_usec : rule->work_usec,
+		.work_usec = a->work_usec ? a->work_usec : rule->work_usec,
 		.at_most_usec = rule->at_most_usec,
 		.claim_by_usec = rule->claim_by_usec,
 		.at_end = rule->at_end,
@@ -445,8 +446,8 @@ static void request_free_p(struct request **r)
 	*r = request_free(*r);
 }
 
-int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint64_t work_usec,
-	const struct context *gathered, struct request **ret, struct why *w)
+int request_new(struct jitd *j, struct call *call, const struct rule *rule, const struct asked *a, struct request **ret,
+	struct why *w)
 {
 	CLEAN(request_free_p) struct request *r = calloc(1, sizeof(*r));
 	char need[256];
@@ -459,11 +460,12 @@ int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint
 	r->created = clock_boot();
 	r->answer_by = r->created + rule->answer_by_usec;
 	r->call = call;
+	r->checks = json_object_get(a->checks);
 	e = id_new(r->id);
 	if (e >= 0 && request_find(j, r->id))
 		e = -EEXIST;
 	if (e >= 0)
-		e = take_terms(r, rule, work_usec);
+		e = take_terms(r, rule, a);
 	if (e >= 0)
 		e = find_requesters(r);
 	if (e < 0) {
@@ -479,12 +481,12 @@ int request_new(struct jitd *j, struct call *call, const struct rule *rule, uint
 			call->user, r->terms.rule);
 		goto fail;
 	}
-	if (!request_satisfiable(j->policy, &rule->need, r->requesters)) {
+	if (!request_satisfiable(j->policy, a->need, r->requesters)) {
 		e = why(w, -EPERM, "nobody could approve this: '%s' cannot be met without you",
-			need_format(&rule->need, need, sizeof(need)));
+			need_format(a->need, need, sizeof(need)));
 		goto fail;
 	}
-	e = make_document(r, rule, gathered, w);
+	e = make_document(r, rule, a->gathered, w);
 	if (e < 0)
 		goto fail;
 	*ret = STEAL_PTR(r);

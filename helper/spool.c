@@ -85,6 +85,29 @@ int outbox_receipt(const jit_id id, unsigned n, const char *document, const char
 	return outbox_write(name, "receipt", document, signature);
 }
 
+static void question_name(const char *id, char name[static NAME_SIZE])
+{
+	snprintf(name, NAME_SIZE, "question-%.*s.json", QUESTION_ID_LEN, id);
+}
+
+int outbox_question(const char *id, const char *document)
+{
+	char name[NAME_SIZE];
+
+	question_name(id, name);
+	return outbox_write(name, "question", document, NULL);
+}
+
+void outbox_question_done(const char *id)
+{
+	CLEAN(close_p) int dir = outbox_open(NULL);
+	char name[NAME_SIZE];
+
+	question_name(id, name);
+	if (dir >= 0 && unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		log_error("%s/%s cannot be removed: %s", dirs.outbox, name, strerror(errno));
+}
+
 struct receipt {
 	char name[NAME_SIZE];
 	struct timespec written;
@@ -213,4 +236,15 @@ void outbox_sweep(bool (*keep)(const jit_id id, void *userdata), void *userdata)
 		if (unlinkat(dir, e->d_name, 0) < 0 && errno != ENOENT)
 			log_error("%s/%s cannot be removed: %s", dirs.outbox, e->d_name, strerror(errno));
 	}
+}
+
+void outbox_questions_sweep(void)
+{
+	CLEAN(close_p) int dir = outbox_open(NULL);
+	CLEAN(closedir_p) DIR *d = dir < 0 ? NULL : list_open(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, "question-", 9) == 0)
+			unlinkat(dir, e->d_name, 0);
 }

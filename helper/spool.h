@@ -1,7 +1,8 @@
 /* The spool: outbox (written by jitd, read by the courier) and inbox (the other way; everything in it is untrusted).
  *
  * outbox   request-ID.json (while pending; the envelope, jitd unlinks it when settled), receipt-ID-NNN.json (kept a day,
- *          at most 1024 in all).  Mode 0640, the directory's group (jit-courier), written aside as ".tmp-…", synced,
+ *          at most 1024 in all), question-HEX.json (an envelope of type question, for as long as jitd waits for its answer).
+ *          Mode 0640, the directory's group (jit-courier), written aside as ".tmp-…", synced,
  *          renamed.
  * inbox    any name not beginning with '.', written by the courier as ".tmp-…" and renamed: an envelope of type
  *          decision, revoke or check, at most ENVELOPE_MAX bytes.  Read once, put aside as ".taken-NAME", unlinked when
@@ -18,6 +19,12 @@ int outbox_receipt(const jit_id id, unsigned n, const char *document, const char
 void outbox_prune(void);                                    /* receipts older than a day, more than 1024; ".tmp-" left over */
 /* Calls KEEP for every request-ID.json; unlinks those for which it returns false (after a restart). */
 void outbox_sweep(bool (*keep)(const jit_id id, void *userdata), void *userdata);
+
+/* A question to the courier, named by QUESTION_ID_LEN hex digits that nobody can guess.  0 or -errno. */
+#define QUESTION_ID_LEN 32
+int outbox_question(const char *id, const char *document);
+void outbox_question_done(const char *id);
+void outbox_questions_sweep(void); /* all of them: those of an earlier life */
 
 struct inbox;
 /* One parsed envelope and its NAME as on disk, unescaped; or NULL with the words of the refusal and the escaped name.

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 
 #include "helper/child.h"
 #include "helper/dirs.h"
+#include "helper/memfd.h"
 #include "helper/verify.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -100,40 +100,16 @@ static int verify_user(uid_t *uid, gid_t *gid)
 	return -ESRCH;
 }
 
-/* A memfd with these bytes.  It is opened again by path, so it must be its reader's and, being maybe a key, nobody
- * else's. */
-static int memfd_with(const char *name, const void *data, size_t len)
-{
-	CLEAN(close_p) int fd = memfd_create(name, MFD_CLOEXEC);
-	int r;
-
-	if (fd < 0 || fchmod(fd, 0600) < 0)
-		return -errno;
-	r = write_all(fd, data, len);
-	if (r < 0)
-		return r;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
-static int memfd_text(int fd, char **ret, size_t *ret_len)
-{
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	return file_read_all(fd, OUTPUT_MAX, ret, ret_len);
-}
-
 /* The words of ssh-keygen, in one escaped line. */
 static void words_of(const struct run *r, struct why *w)
 {
 	CLEAN(free_p) char *text = NULL, *shown = NULL;
 	size_t len = 0;
 
-	if (memfd_text(r->fds[FD_ERR], &text, &len) >= 0 && len == 0) {
+	if (memfd_text(r->fds[FD_ERR], OUTPUT_MAX, &text, &len) >= 0 && len == 0) {
 		free(text);
 		text = NULL;
-		if (memfd_text(r->fds[FD_OUT], &text, &len) < 0)
+		if (memfd_text(r->fds[FD_OUT], OUTPUT_MAX, &text, &len) < 0)
 			len = 0;
 	}
 	while (text && len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
@@ -191,7 +167,7 @@ static int judge_verified(const struct run *r)
 	CLEAN(free_p) char *text = NULL, *good = NULL;
 	size_t len;
 
-	if (memfd_text(r->fds[FD_OUT], &text, &len) < 0 ||
+	if (memfd_text(r->fds[FD_OUT], OUTPUT_MAX, &text, &len) < 0 ||
 	    asprintf(&good, "Good \"%s\" signature for %s with ", r->ns, r->principal) < 0) {
 		good = NULL;
 		return -EIO;
@@ -203,7 +179,7 @@ static int judge_signed(const struct run *r, char **ret)
 {
 	static const char begin[] = "-----BEGIN SSH SIGNATURE-----\n";
 	size_t len;
-	int e = memfd_text(r->fds[FD_OUT], ret, &len);
+	int e = memfd_text(r->fds[FD_OUT], OUTPUT_MAX, ret, &len);
 
 	if (e < 0)
 		return e;

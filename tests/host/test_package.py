@@ -49,7 +49,7 @@ def test_folders_and_accounts(host):
     options = host.run("findmnt", "-n", "-o", "OPTIONS", "/run/jit/inbox").stdout
     for word in ("nosuid", "nodev", "noexec", "size=8192k", "nr_inodes=512"):
         assert word in options
-    for user in ("jit-courier", "jit-verify"):
+    for user in ("jit-courier", "jit-verify", "jit-check"):
         assert "nologin" in host.run("getent", "passwd", user).stdout
 
 
