@@ -200,7 +200,8 @@ static int on_record(struct json_object *line, const char *text, size_t len, voi
 			v->witness[i].seq = seq;
 	if (event && strcmp(event, "requested") == 0)
 		learn_request(v, line);
-	if (event && strcmp(event, "decided") == 0 && v->c->value[OPT_SIGNATURES])
+	if (event && v->c->value[OPT_SIGNATURES] &&
+		(strcmp(event, "decided") == 0 || (strcmp(event, "revoked") == 0 && json_str(line, "signature"))))
 		check_signature(v, line);
 	return 0;
 }

@@ -85,7 +85,8 @@ const char *request_now(struct json_object *request, char *buf, size_t size)
 	} else if (strcmp(state, "running") == 0) {
 		snprintf(buf, size, "ends %s", left_of(request, "left", when, sizeof(when)) ? when : "soon");
 	} else if (strcmp(state, "denied") == 0 && *request_people(request, "deny", people, sizeof(people))) {
-		snprintf(buf, size, "by %s", people);
+		snprintf(buf, size, "%s%s", outcome ? "" : "by ",
+			outcome ? outcome + (strncmp(outcome, "denied ", 7) == 0 ? 7 : 0) : people);
 	} else if (outcome) {
 		snprintf(buf, size, "%s", outcome);
 	}

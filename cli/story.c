@@ -243,11 +243,12 @@ static void say_warned(FILE *f, const struct story *s, struct json_object *r)
 
 static void say_revoked(FILE *f, const struct story *s, struct json_object *r)
 {
-	CLEAN(free_p) char *text = words_of(r, "text", WORDS_MAX);
+	CLEAN(free_p) char *text = words_of(r, "text", WORDS_MAX), *strength = words_of(r, "strength", 16);
 	char names[256];
 
 	people(r, "by", names, sizeof(names));
-	fprintf(f, "revoked by %s%s%s", *names ? names : "?", text ? ": " : "", text ? text : "");
+	fprintf(f, "revoked by %s%s%s%s%s", *names ? names : "?", strength ? ", signed with " : "", strength ? strength : "",
+		text ? ": " : "", text ? text : "");
 }
 
 static void say_expired(FILE *f, const struct story *s, struct json_object *r)

@@ -93,6 +93,19 @@ void ends_processes(struct request *r)
 	}
 }
 
+/* Whose command ends here learns it from more than the shell's "Terminated". */
+static void tell_users(struct request *r, const char *cause, bool drain)
+{
+	CLEAN(free_p) char *text = NULL;
+
+	if (asprintf(&text, "\r\npam-jit: %s: %s; %s\r\n", r->id, cause,
+		    drain ? "nothing new is let through, what runs may finish" : "what still runs is ended") < 0)
+		text = NULL;
+	for (struct use *u = r->uses; u && text; u = u->next)
+		if (u->tty && use_alive(u))
+			worker_terminal(r->jitd->worker, u->tty, r->call->uid, text);
+}
+
 void lives_end(struct request *r, enum jit_event event, const char *cause)
 {
 	struct json_object *o = json_object_new_object();
@@ -111,6 +124,7 @@ void lives_end(struct request *r, enum jit_event event, const char *cause)
 		drain ? "nothing new is let through; what runs may finish" : "what still ran is ended");
 	lives_state(r, STATE_ENDED);
 	worker_flush_caches(r->jitd->worker);
+	tell_users(r, cause, drain);
 	units_kill_unbegun(r->id, r->call->uid);
 	if (drain) {
 		/* Not removed: the timer's service may be at work this very moment, and ends what has no file. */
@@ -122,9 +136,9 @@ void lives_end(struct request *r, enum jit_event event, const char *cause)
 	ends_processes(r);
 }
 
-void lives_revoke(struct request *r, const char *by, const char *text)
+void lives_revoke(struct request *r, const char *by, const char *text, struct json_object *signed_fields)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = signed_fields ? signed_fields : json_object_new_object();
 	CLEAN(free_p) char *cause = NULL;
 
 	json_add_str(o, "by", by);
@@ -146,7 +160,7 @@ static void on_resumed(int result, const char *words, void *userdata)
 	if (r && result >= 0)
 		r->armed = true;
 	else if (r && r->state == STATE_RUNNING)
-		lives_revoke(r, "jitd", "its timer could not be confirmed after a restart");
+		lives_revoke(r, "jitd", "its timer could not be confirmed after a restart", NULL);
 	else if (r)
 		log_warning("%s: no timer after the restart: %s", r->id, words);
 	free(h);

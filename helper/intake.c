@@ -327,7 +327,7 @@ static void on_verified(int result, const char *words, void *userdata)
 			CLEAN(free_p) char *note = json_str(s->doc, "note") ?
 				text_escape(json_str(s->doc, "note"), strlen(json_str(s->doc, "note")), 300) : NULL;
 
-			lives_revoke(r, p->name, note);
+			lives_revoke(r, p->name, note, decided_fields(s, p));
 		} else
 			again = !take_vote(s, r, p);
 	}

@@ -219,7 +219,8 @@ void lives_use(struct request *r, struct client *c);
  * can be compared. */
 struct request *lives_match(struct client *c, const struct rule *rule, bool digest);
 void lives_withdraw(struct request *r, const char *by);
-void lives_revoke(struct request *r, const char *by, const char *text);
+/* BY: a person, an account or jitd.  SIGNED_FIELDS is taken: of a signed revocation, what is recorded with it, or NULL. */
+void lives_revoke(struct request *r, const char *by, const char *text, struct json_object *signed_fields);
 /* The deadline has come, or a note says that jit-expire acted: everything of the grant is ended. */
 void lives_end(struct request *r, enum jit_event event, const char *cause);
 void lives_close_use(struct use *u, const char *how);

@@ -13,6 +13,7 @@
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
 #define SPENT_LOOK_USEC (2 * USEC_PER_SEC)
+#define LATE_USEC (2 * USEC_PER_SEC) /* the timer has met the deadline long since */
 #define LAST_WARNING_USEC (10 * USEC_PER_SEC)
 
 void lives_outcome(struct request *r, const char *fmt, ...)
@@ -420,7 +421,8 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 		break;
 	case STATE_RUNNING:
 		if (now >= r->deadline)
-			lives_end(r, EV_EXPIRED, "its time is up");
+			lives_end(r, EV_EXPIRED, now < r->deadline + LATE_USEC ? "its time is up" :
+				"its time was up while jitd was held up");
 		else if (now >= warn_at(r))
 			warn_users(r, now);
 		else
@@ -444,6 +446,6 @@ void lives_clock(struct request *r)
 	if (sd_event_add_time(r->jitd->event, &r->clock, CLOCK_BOOTTIME, at, 1000, on_tick, r) < 0) {
 		log_error("%s: no clock; it is ended now", r->id);
 		if (r->state == STATE_RUNNING)
-			lives_end(r, EV_REVOKED, "jitd has no clock for it");
+			lives_revoke(r, "jitd", "there is no clock for it", NULL);
 	}
 }

@@ -100,7 +100,7 @@ static void method_revoke(struct control_call *k)
 	}
 	caller_name(k, r, by, sizeof(by));
 	text = text_escape(note, strlen(note), 300);
-	lives_revoke(r, by, text);
+	lives_revoke(r, by, text, NULL);
 	done(k);
 }
 

@@ -108,9 +108,14 @@ static void replay_closed(struct request *r, struct json_object *line)
 
 static void replay_end(struct request *r, enum jit_event event, struct json_object *line)
 {
-	const char *cause = json_str(line, event == EV_EXPIRED ? "cause" : "text");
+	const char *cause = json_str(line, "cause"), *text = json_str(line, "text"),
+		*by = json_str(line, event == EV_DENIED ? "person" : "by");
 
-	lives_outcome(r, "%s", cause ? cause : event_name(event));
+	/* In the very words of before the restart. */
+	if (event == EV_EXPIRED)
+		lives_outcome(r, "%s", cause ? cause : event_name(event));
+	else
+		lives_outcome(r, "%s%s%s%s%s", event_name(event), by ? " by " : "", by ? by : "", text ? ": " : "", text ? text : "");
 	if (event == EV_WITHDRAWN)
 		r->state = STATE_WITHDRAWN;
 	else if (event == EV_DENIED)

@@ -233,7 +233,7 @@ static void failed(struct release *p, const char *what, const char *words)
 	}
 	/* Without a timer nothing may run; without a scope only this one use is refused. */
 	if (!r->armed)
-		lives_revoke(r, "jitd", text ? text : words);
+		lives_revoke(r, "jitd", text ? text : words, NULL);
 	else if (u)
 		lives_close_use(u, "not attached");
 }
