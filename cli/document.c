@@ -281,7 +281,7 @@ static void view_marks(struct json_object *doc)
 		{"environment", "ENVIRONMENT: odd options or variables may change what the command does"},
 		{"script", "SCRIPT: the file is a script; what it runs may be changed after you said yes"},
 		{"cut", "CUT: the command line is longer than what is shown here"},
-		{"writable", "WRITABLE: the requester can change the file that will run"},
+		{"writable", "WRITABLE: somebody other than root can change the file that will run"},
 	};
 	struct json_object *marks = json_arr(doc, "marks");
 

@@ -1,10 +1,10 @@
 /* jit-context: looks at the host for jitd, one question each time it is started.
  *
- *	jit-context package PATH    jit-context users NAME    jit-context units
+ *	jit-context package PATH    jit-context writable PATH    jit-context users NAME    jit-context units
  *
- * NAME is the requester's account.  The answer is one message on descriptor 3, a JSON object of the members that the context of
- * a request has for it (lib/envelope.h), and for a package the "sha256" of the bytes that were looked at.  Nothing is
- * answered when it cannot be found out.  jitd waits for a second at most, and kills it then. */
+ * NAME is the requester's account.  The answer is one message on descriptor 3, a JSON object of the members that the context
+ * of a request has for it (lib/envelope.h), for a package with the "sha256" of the bytes that were looked at; for `writable`
+ * {"writable":bool}.  Nothing is answered when it cannot be found out.  jitd waits for a second at most, and kills it then. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "helper/context-wire.h"
 #include "helper/look.h"
 #include "helper/shed.h"
+#include "helper/writable.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "lib/json.h"
@@ -44,6 +45,13 @@ static int answer_package(const char *path, struct json_object *a)
 	r |= add_bytes(o, "version", p.version);
 	r |= json_add_str(a, "sha256", p.sha256);
 	return r;
+}
+
+static int answer_writable(const char *path, struct json_object *a)
+{
+	int r = writable_by_others(path);
+
+	return r < 0 ? r : json_add_bool(a, "writable", r > 0);
 }
 
 static int add_user(struct json_object *list, const struct look_user *u, bool requester)
@@ -117,7 +125,8 @@ int main(int argc, char **argv)
 		int argc;
 		int (*answer)(const char *argument, struct json_object *a);
 	} questions[] = {
-		{ "package", 3, answer_package }, { "users", 3, answer_users }, { "units", 2, answer_units },
+		{ "package", 3, answer_package }, { "writable", 3, answer_writable },
+		{ "users", 3, answer_users }, { "units", 2, answer_units },
 	};
 	CLEAN(json_put_p) struct json_object *a = json_object_new_object();
 	const char *text;

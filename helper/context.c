@@ -16,11 +16,11 @@
 #include "lib/log.h"
 
 #define AT_ONCE 4        /* gatherings; more wait, within their second */
-#define ABANDONED_MAX 16 /* not dead yet though killed: they hang in the kernel, and more would */
+#define ABANDONED_MAX 24 /* not dead yet though killed: they hang in the kernel, and more would */
 
 static unsigned abandoned;
 
-enum part_name { PART_PACKAGE, PART_USERS, PART_UNITS, PARTS };
+enum part_name { PART_PACKAGE, PART_WRITABLE, PART_USERS, PART_UNITS, PARTS };
 
 static const struct {
 	const char *word;        /* what jit-context is asked */
@@ -28,6 +28,7 @@ static const struct {
 	enum json_type types[2];
 } parts[PARTS] = {
 	[PART_PACKAGE] = { "package", { "package" }, { json_type_object } },
+	[PART_WRITABLE] = { "writable", { NULL }, { json_type_null } }, /* becomes a mark: context_writable() */
 	[PART_USERS] = { "users", { "users", "users_more" }, { json_type_array, json_type_int } },
 	[PART_UNITS] = { "units", { "failed_units" }, { json_type_object } },
 };
@@ -139,7 +140,9 @@ static int part_start(struct part *p, const char *word, const char *argument)
 
 static void begin(struct context *c)
 {
-	const char *arguments[PARTS] = { [PART_PACKAGE] = c->binary, [PART_USERS] = c->user };
+	const char *const arguments[PARTS] = {
+		[PART_PACKAGE] = c->binary, [PART_WRITABLE] = c->binary, [PART_USERS] = c->user,
+	};
 
 	c->begun = true;
 	c->all->running++;
@@ -235,7 +238,8 @@ struct context *context_begin(struct contexts *all, const char *user, const char
 		end = &(*end)->next;
 	*end = c;
 	for (unsigned i = 0; i < PARTS; i++)
-		c->part[i] = (struct part){ .context = c, .pidfd = -1, .fd = -1, .wanted = i != PART_PACKAGE || binary };
+		c->part[i] = (struct part){ .context = c, .pidfd = -1, .fd = -1,
+			.wanted = binary || (i != PART_PACKAGE && i != PART_WRITABLE) };
 	c->user = strdup(user);
 	c->binary = binary ? strdup(binary) : NULL;
 	if (!c->user || (binary && !c->binary) || sd_event_source_set_enabled(all->wake, SD_EVENT_ONESHOT) < 0 ||
@@ -286,7 +290,7 @@ static int add_word(struct json_object *list, const char *word)
 static bool add_answer(unsigned i, struct json_object *answer, const char *sha256, struct json_object *o)
 {
 	const char *seen = json_str(answer, "sha256");
-	bool any = false;
+	bool any = i == PART_WRITABLE && json_object_object_get_ex(answer, "writable", NULL);
 
 	/* What is told of the file is told of the bytes whose digest is signed for, or not at all. */
 	if (i == PART_PACKAGE && (!seen || (sha256[0] && strcmp(seen, sha256) != 0)))
@@ -350,6 +354,13 @@ static int add_host(struct json_object *o)
 	if (at)
 		r |= json_add_u64(o, "memory_available_mib", strtoull(at + 13, NULL, 10) / 1024);
 	return r | json_add_u64(o, "up", clock_boot() / USEC_PER_SEC);
+}
+
+bool context_writable(const struct context *c)
+{
+	const struct json_object *answer = c ? c->part[PART_WRITABLE].answer : NULL;
+
+	return answer && json_true(answer, "writable");
 }
 
 int context_add(const struct context *c, const char *sha256, struct json_object *o)

@@ -16,7 +16,9 @@ helper_jit_worker_SOURCES = helper/worker-main.c helper/shed.h helper/shed.c hel
 helper_jit_worker_LDADD = lib/libjit.la
 
 helper_look = helper/look.h helper/look-host.c helper/look-package.c helper/look-run.h helper/look-run.c
-helper_jit_context_SOURCES = helper/context-main.c helper/context-wire.h helper/shed.h helper/shed.c helper/sanitized.h $(helper_look)
+helper_writable = helper/writable.h helper/writable.c
+helper_jit_context_SOURCES = helper/context-main.c helper/context-wire.h helper/shed.h helper/shed.c helper/sanitized.h $(helper_look) \
+	$(helper_writable)
 helper_jit_context_LDADD = lib/libjit.la
 
 helper_jit_expire_SOURCES = helper/expire-main.c

@@ -97,7 +97,8 @@ static bool diversion_half(const char *line, size_t len, struct diversion *d)
 }
 
 /* The first of "dash, coreutils:amd64" that counts. */
-static bool claim(const char *list, size_t len, const char *only, size_t only_len, const char *except, char name[static LOOK_NAME])
+static bool claim(const char *list, size_t len, const char *only, size_t only_len, const char *except,
+	char name[static LOOK_NAME])
 {
 	while (len > 0) {
 		const char *comma = memmem(list, len, ", ", 2);

@@ -356,6 +356,8 @@ static int make_document(struct request *r, const struct rule *rule, const struc
 	char hex[33];
 	int e = 0;
 
+	if (context_writable(gathered) && call_mark(r->call, "writable", false) < 0)
+		return why(w, -ENOMEM, "out of memory");
 	if (!o || getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return why(w, -EIO, "no random numbers");
 	hex_encode(nonce, sizeof(nonce), hex);

@@ -10,7 +10,8 @@
  *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","match"?:true,"teams":{"sre":["bob","carol"]},
  *            "context":{…},"checks":[…],"created":RFC 3339,"answer_by":RFC 3339}
  *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
- *           `marks` are words such as "target-unknown", "disagreement", "environment", "script".
+ *           `marks` are words such as "target-unknown", "disagreement", "environment", "script",
+ *           "writable" (others than root can change the file that will run, or put another in its place).
  *           `match`: an approval must bear the code that stands on the requester's terminal; the code itself is in no document
  *           of the host's.
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.

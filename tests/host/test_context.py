@@ -177,3 +177,16 @@ def test_slow_tool(desk):
         assert host.run("pgrep", "-cf", "sleep 600", check=False).stdout.strip() == "0"
     finally:
         host.run("mv", "/usr/bin/dpkg-query.real", "/usr/bin/dpkg-query")
+
+
+def test_writable(desk):
+    """What others than root can change is marked, also through a folder or a link; the requester's people see it in red."""
+    host = desk.host
+    host.put("/home/alice/tool", "#!/bin/sh\nexit 0\n", 0o755, "root:root")
+    host.run("ln", "-sf", "/home/alice/tool", "/usr/local/bin/hers")
+    for command in ("/home/alice/tool", "/usr/local/bin/hers"):
+        doc = asked(desk, command)
+        assert "writable" in doc["marks"], doc
+        assert "WRITABLE: somebody other than root" in host.run("jitctl", "show", doc["id"]).stdout
+    assert "writable" not in asked(desk, "/usr/local/bin/site-tool")["marks"]
+    assert "writable" not in asked(desk, "/usr/bin/touch /run/w")["marks"]

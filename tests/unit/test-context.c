@@ -10,6 +10,7 @@
 #include "lib/json.h"
 
 static struct contexts *all;
+static bool writable;
 
 /* Answers with the file named after its question, after as long as that says; no file: it ends without an answer. */
 #define FAKE "#!/usr/bin/python3\n" \
@@ -75,6 +76,7 @@ static void check_gathered(const char *sha256, const char *wanted)
 	assert_true(context_ready(c));
 	o = gathered(c, sha256);
 	assert_string_equal(json_text(o), wanted);
+	assert_int_equal(context_writable(c), writable);
 	context_free(c);
 }
 
@@ -84,10 +86,15 @@ static void answers(void **state)
 {
 	CLEAN(free_p) char *argv = NULL;
 
+	writable = true;
+
 	say("package", "{" PACKAGE ",\"sha256\":\"aa\"}");
+	say("writable", "{\"writable\":true}");
 	say("users", "{\"users\":[],\"users_more\":2,\"load\":\"77\"}");
 	say("units", "{\"failed_units\":{\"count\":0,\"names\":[]}}");
 	check_gathered("aa", "{" PACKAGE ",\"users\":[],\"users_more\":2,\"failed_units\":{\"count\":0,\"names\":[]}}");
+	say("writable", "{\"writable\":false}");
+	writable = false;
 	argv = hands_read(hands_path("argv-package"));
 	assert_string_equal(argv, "package|/usr/bin/x y");
 	/* Of other bytes than those that are signed for, nothing is told; without a digest there are none others. */
@@ -104,11 +111,11 @@ static void none_and_garbage(void **state)
 	memcpy(longer, "{}", 2);
 	say("users", "{\"users\":\"alice\"}");
 	say("units", longer);
-	check_gathered("", "{\"unknown\":[\"package\",\"users\",\"units\"]}");
+	check_gathered("", "{\"unknown\":[\"package\",\"writable\",\"users\",\"units\"]}");
 	say("package", "{\"package\":7,\"sha256\":\"aa\"}");
 	say("users", "{\"users\":[");
 	say("units", "[]");
-	check_gathered("", "{\"unknown\":[\"package\",\"users\",\"units\"]}");
+	check_gathered("", "{\"unknown\":[\"package\",\"writable\",\"users\",\"units\"]}");
 }
 
 /* What hangs costs a second, and only itself. */
@@ -117,6 +124,7 @@ static void late(void **state)
 	uint64_t begun = clock_mono();
 
 	say("hang-package", "");
+	say("writable", "{\"writable\":false}");
 	say("users", "{\"users\":[]}");
 	say("units", "{\"failed_units\":{}}");
 	check_gathered("", "{\"users\":[],\"failed_units\":{},\"late\":[\"package\"]}");
@@ -126,7 +134,7 @@ static void late(void **state)
 static void no_program(void **state)
 {
 	dirs.context = "/nonexistent/jit-context";
-	check_gathered("", "{\"unknown\":[\"package\",\"users\",\"units\"]}");
+	check_gathered("", "{\"unknown\":[\"package\",\"writable\",\"users\",\"units\"]}");
 }
 
 /* More than may run at once: none waits for longer than its second, whether it was begun or not. */
@@ -137,6 +145,7 @@ static void many(void **state)
 	unsigned late_ones = 0;
 
 	say("hang-package", "");
+	say("hang-writable", "");
 	say("hang-users", "");
 	say("hang-units", "");
 	for (size_t i = 0; i < ELEMENTS(c); i++)
@@ -150,7 +159,7 @@ static void many(void **state)
 
 		hands_until(&done[i]);
 		o = gathered(c[i], "");
-		assert_string_equal(json_text(o), i % 2 ? "{\"late\":[\"package\",\"users\",\"units\"]}" : "{\"late\":[\"users\",\"units\"]}");
+		assert_string_equal(json_text(o), i % 2 ? "{\"late\":[\"package\",\"writable\",\"users\",\"units\"]}" : "{\"late\":[\"users\",\"units\"]}");
 		late_ones++;
 		context_free(c[i]);
 	}
