@@ -24,8 +24,10 @@ static struct {
 
 int __wrap_verify_signature(struct verify *v, const char *signers, size_t signers_len, const char *principal, const char *ns,
 	const char *document, size_t len, const char *signature, verify_done done, void *userdata);
-bool __wrap_record_refusal(struct jitd *jitd, const char *where, const char *id, const char *name, const char *fmt, ...);
-void __wrap_receipt(struct request *r, const char *event, const char *approver, const char *fmt, ...);
+bool __wrap_record_refusal(struct jitd *jitd, const char *where, const char *id, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void __wrap_receipt(struct request *r, const char *event, const char *approver, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 int __wrap_lives_vote(struct request *r, struct decision_taken *d, struct json_object *fields, uint64_t work_usec, int scope,
 	struct why *w);
 void __wrap_inbox_done(struct inbox *i, const char *name, bool again);
