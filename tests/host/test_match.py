@@ -4,7 +4,6 @@ an approver says them.  Real sudo, su and sshd on web1; bob and carol at the rea
 import json
 import re
 import subprocess
-import time
 
 import pytest
 
