@@ -345,16 +345,21 @@ static bool same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+/* Asked from the same place?  A login has no session yet, and each connection has its port: whoever connects again comes from the
+ * same address.  Approvers have seen no more of the place than that. */
+static bool same_place(const struct call *a, const struct call *b)
+{
+	if (!strcmp(a->service, "sshd") && a->remote && b->remote)
+		return !strcmp(a->remote, b->remote);
+	return same(a->session, b->session) && (a->session || same(a->tty, b->tty));
+}
+
 bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user)
 {
 	if (a->uid != b->uid || !same(a->user, b->user) || !same(a->service, b->service) || !same(a->target, b->target))
 		return false;
-	if (!join_user) {
-		if (!same(a->session, b->session))
-			return false;
-		if (!a->session && !same(a->tty, b->tty))
-			return false;
-	}
+	if (!join_user && !same_place(a, b))
+		return false;
 	if (scope == SCOPE_SERVICE)
 		return a->target != NULL; /* two unknown targets are not the same target */
 	return a->line_len == b->line_len && !memcmp(a->line, b->line, a->line_len) && same(a->binary, b->binary) &&

@@ -109,6 +109,44 @@ static void reasons(void **state)
 	assert_null(strchr(c->reason, '\\'));
 }
 
+/* A login has no session: its place is the address, whatever port it comes from. */
+static void same_place(void **state)
+{
+	static char here[] = "192.0.2.7", there[] = "192.0.2.8", conn1[] = "192.0.2.1:22 192.0.2.7:1000",
+		conn2[] = "192.0.2.1:22 192.0.2.7:1001", su[] = "su", other[] = "pts/4", s1[] = "1", s2[] = "2";
+	static const struct {
+		char *service, *remote[2], *session[2], *tty[2];
+		bool same;
+	} cases[] = {
+		{ sshd, { here, here }, { conn1, conn1 }, { NULL }, true },
+		{ sshd, { here, here }, { conn1, conn2 }, { NULL }, true },
+		{ sshd, { here, there }, { conn1, conn1 }, { NULL }, false },
+		{ sshd, { NULL, NULL }, { conn1, conn1 }, { NULL }, true },
+		{ sshd, { NULL, NULL }, { conn1, conn2 }, { NULL }, false },
+		{ sshd, { here, NULL }, { conn1, conn2 }, { NULL }, false },
+		{ su, { here, here }, { s1, s2 }, { tty, tty }, false },
+		{ su, { here, there }, { s1, s1 }, { tty, other }, true },
+		{ su, { NULL, NULL }, { NULL, NULL }, { tty, other }, false },
+	};
+
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		struct call a = sample(), b = sample();
+
+		a.service = b.service = cases[i].service;
+		a.remote = cases[i].remote[0];
+		b.remote = cases[i].remote[1];
+		a.session = cases[i].session[0];
+		b.session = cases[i].session[1];
+		a.tty = cases[i].tty[0];
+		b.tty = cases[i].tty[1];
+		assert_int_equal(call_same(&a, &b, SCOPE_SERVICE, false), cases[i].same);
+		assert_int_equal(call_same(&b, &a, SCOPE_SERVICE, false), cases[i].same);
+		assert_true(call_same(&a, &b, SCOPE_SERVICE, true));
+		b.user = root;
+		assert_false(call_same(&a, &b, SCOPE_SERVICE, false));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +154,7 @@ int main(void)
 		cmocka_unit_test(unknown_and_bytes),
 		cmocka_unit_test(long_argv),
 		cmocka_unit_test(facts_of_a_call),
+		cmocka_unit_test(same_place),
 		cmocka_unit_test(reasons),
 	};
 
