@@ -17,6 +17,7 @@
 
 #define ARGS_MAX (GATE_FIELDS - 32) /* leaves fields for everything else */
 #define DESCRIPTORS_MAX 4096        /* a host with more of them is not searched to the end */
+#define TITLE_MAX 4096
 #define ADDRESS_MAX (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 
 int fd_above_stdio(int fd)
@@ -70,6 +71,18 @@ static int read_command_line(char *buf, size_t size, size_t *ret_len)
 	}
 	*ret_len = len;
 	return 0;
+}
+
+bool facts_title_ends(const char *words)
+{
+	CLEAN(free_p) char *buf = malloc(TITLE_MAX + 1);
+	size_t len = 0, n = strlen(words);
+
+	if (!buf || read_command_line(buf, TITLE_MAX, &len) < 0)
+		return false;
+	buf[len] = '\0';
+	len = strlen(buf);
+	return len > n && !strcmp(buf + len - n, words);
 }
 
 /* Splits LEN bytes into words without the first; false: not all of them are there. */

@@ -84,6 +84,8 @@ struct jit_verdict {
 
 /* JIT_REASON as the requester's environment has it; NULL. */
 const char *facts_reason(const struct jit *j);
+/* Does the title of this process, argument 0 as it stands now, end in WORDS? */
+bool facts_title_ends(const char *words);
 /* The connection that sshd serves: its socket, or -1.  CONN, if not NULL, gets its name for jitd. */
 #define CONN_MAX 160
 int facts_connection(const struct jit *j, char conn[CONN_MAX]);

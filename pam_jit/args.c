@@ -31,6 +31,15 @@ static bool parse_phase(struct jit_args *a, enum jit_phase phase, const char *se
 	return !strcmp(which, "before") && service && !strcmp(service, "sshd");
 }
 
+/* In auth of sshd alone: what it proves nothing else can. */
+static bool parse_after(struct jit_args *a, enum jit_phase phase, const char *service, const char *which)
+{
+	if (phase != PHASE_AUTH || a->after_key)
+		return false;
+	a->after_key = !strcmp(which, "publickey") && service && !strcmp(service, "sshd");
+	return a->after_key;
+}
+
 void args_parse(struct jit_args *a, enum jit_phase phase, const char *service, int argc, const char **argv)
 {
 	bool seen = false;
@@ -46,6 +55,8 @@ void args_parse(struct jit_args *a, enum jit_phase phase, const char *service, i
 			good = parse_service(a, service, arg + 8);
 		else if (!strncmp(arg, "phase=", 6))
 			good = parse_phase(a, phase, service, arg + 6, &seen);
+		else if (!strncmp(arg, "after=", 6))
+			good = parse_after(a, phase, service, arg + 6);
 		if (!good)
 			a->bad = arg;
 	}

@@ -57,6 +57,20 @@ const char *host_sudo_command(const struct jit *j)
 	return value;
 }
 
+/* The lines are those of sshd's monitor, set before it starts the process for keyboard-interactive: "publickey ssh-ed25519 AAAA…",
+ * one for each method that this connection has passed (sshd_config(5), ExposeAuthInfo). */
+bool host_key_proved(const struct jit *j)
+{
+	const char *info = pam_getenv(side(j)->pamh, "SSH_AUTH_INFO_0");
+
+	if (j->kind != KIND_SSHD || JIT_REAL_UID() != 0 || !facts_title_ends(" [pam]"))
+		return false;
+	for (; info && *info; info += strcspn(info, "\n"), info += *info == '\n')
+		if (!strncmp(info, "publickey ", strlen("publickey ")))
+			return true;
+	return false;
+}
+
 void host_put_account(struct jit *j, struct gate_out *o)
 {
 	facts_put_who(j, o);

@@ -6,11 +6,12 @@
 /* An answer is a gate_result, or this: the service is none of ours.  As sparse as GATE_ALLOW. */
 #define JIT_NOT_OURS 0xa6936c1eU
 
-enum jit_phase { PHASE_ACCOUNT, PHASE_SESSION };
+enum jit_phase { PHASE_AUTH, PHASE_ACCOUNT, PHASE_SESSION };
 
 struct jit_args {
 	bool debug;
 	bool before;     /* phase=before */
+	bool after_key;  /* after=publickey */
 	bool named;      /* a service= names the service at hand */
 	const char *bad; /* the first argument that is wrong; NULL: none */
 };
@@ -38,6 +39,9 @@ enum jit_kind args_kind(const struct jit_args *a, const char *service);
 int host_load(struct jit *j);
 /* SUDO_COMMAND as sudo itself set it; NULL when it is not certain that sudo did.  Account phase only. */
 const char *host_sudo_command(const struct jit *j);
+/* Has sshd itself verified a key of this very connection, and is this its keyboard-interactive process?  sshd's word, in the PAM
+ * environment; no doubt is a yes. */
+bool host_key_proved(const struct jit *j);
 /* The fields of `account`. */
 void host_put_account(struct jit *j, struct gate_out *o);
 /* The conversation and the log of libpam. */

@@ -1,4 +1,5 @@
-/* pam_jit.so: the entry points.  account is the gate, session reports and attaches, auth and setcred say nothing. */
+/* pam_jit.so: the entry points.  account is the gate, session reports and attaches.  auth has one thing to say, and only when
+ * told to: that sshd has seen a key, so that keyboard-interactive may be about the approval alone.  setcred says nothing. */
 #include <errno.h>
 #include <pwd.h>
 #include <security/pam_modutil.h>
@@ -92,6 +93,20 @@ static uint32_t account(struct jit *j)
 	return settle(j, v);
 }
 
+/* after=publickey.  Success is for that one case; everything else is a refusal without words, behind which the stack goes on to
+ * ask for a password, or is at its end.  Never PAM_IGNORE: before a line that permits, it would let anybody in. */
+static uint32_t authenticate(struct jit *j)
+{
+	bool proved;
+
+	if (!side(j)->args.after_key)
+		return JIT_NOT_OURS;
+	proved = host_key_proved(j);
+	if (side(j)->args.debug)
+		say_log(j, LOG_DEBUG, proved ? "sshd has verified a key" : "no keyboard-interactive after public key");
+	return proved ? (uint32_t)GATE_ALLOW : (uint32_t)GATE_REFUSED;
+}
+
 static uint32_t judge(struct jit *j, uint32_t (*what)(struct jit *j), int argc, const char **argv)
 {
 	const void *service = NULL, *user = NULL;
@@ -148,7 +163,7 @@ EXPORTED int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const
 
 EXPORTED int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	return verdict_code(JIT_NOT_OURS);
+	return argc ? enter(pamh, PHASE_AUTH, authenticate, argc, argv) : verdict_code(JIT_NOT_OURS);
 }
 
 EXPORTED int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)

@@ -275,6 +275,12 @@ static void set_items(pam_handle_t *pamh, const struct run *r)
 		pam_set_item(pamh, PAM_RUSER, r->ruser);
 	if (r->rhost)
 		pam_set_item(pamh, PAM_RHOST, r->rhost);
+	if (r->auth_info) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), "SSH_AUTH_INFO_0=%s", r->auth_info);
+		pam_putenv(pamh, text);
+	}
 }
 
 static void phases(pam_handle_t *pamh, const struct run *r)
@@ -282,7 +288,9 @@ static void phases(pam_handle_t *pamh, const struct run *r)
 	bool only_account = !r->open && !r->close;
 	uint64_t start = clock_mono();
 
-	if (r->account || only_account)
+	if (r->auth_args)
+		outcome->code = outcome->auth = pam_authenticate(pamh, 0);
+	if (outcome->code == PAM_SUCCESS && (r->account || (only_account && !r->auth_args)))
 		outcome->code = outcome->account = pam_acct_mgmt(pamh, PAM_SILENT);
 	outcome->usec = clock_mono() - start;
 	sudo_command = NULL;
@@ -341,8 +349,8 @@ static void write_pam_file(const struct run *r)
 	const char *module = r->real ? REAL_MODULE : TEST_MODULE;
 	const char *permit = r->permit ? "required pam_permit.so" : "";
 	char text[4096];
-	int n = snprintf(text, sizeof(text), "auth required %s\naccount required %s %s\n", module, module,
-		r->args ? r->args : "");
+	int n = snprintf(text, sizeof(text), "auth required %s %s\naccount required %s %s\n", module,
+		r->auth_args ? r->auth_args : "", module, r->args ? r->args : "");
 
 	/* session_args may be those of two lines, with '\n' between. */
 	for (const char *a = r->session_args ? r->session_args : ""; a; a = strchr(a, '\n') ? strchr(a, '\n') + 1 : NULL)
@@ -508,7 +516,7 @@ const struct outcome *harness_run(const struct run *r)
 	int status = 0;
 
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->account = outcome->opened = outcome->closed = -1;
+	outcome->auth = outcome->account = outcome->opened = outcome->closed = -1;
 	*handled = 0;
 	set_knobs(r);
 	write_pam_file(r);

@@ -13,7 +13,7 @@
 /* One message of the conversation: "I:" PAM_TEXT_INFO, "E:" PAM_ERROR_MSG, "P:" a prompt; then the text. */
 struct outcome {
 	int code;                  /* of the last phase that ran */
-	int account, opened, closed; /* -1: has not run */
+	int auth, account, opened, closed; /* -1: has not run */
 	volatile unsigned n_said;
 	char said[SAID_MAX][1100];
 	bool left_alone;           /* descriptors, mask, dispositions as before */
@@ -32,6 +32,8 @@ struct run {
 	const char *session_user;  /* PAM_USER is changed to it before the session, as sudo does */
 	const char *tty, *ruser, *rhost;
 	const char *args, *session_args; /* of the lines in the PAM file */
+	const char *auth_args;     /* of the auth line: pam_authenticate() comes first, and account only behind its success */
+	const char *auth_info;     /* SSH_AUTH_INFO_0 in the PAM environment, as sshd sets it */
 	const char *cmdline;       /* words with '|' between; default "sudo|id" */
 	const char *environment[8]; /* "A=b" of the process */
 	const char *sudo_command;  /* as sudo's own getenv() answers; NULL: sudo has none */

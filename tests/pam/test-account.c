@@ -103,6 +103,44 @@ static const struct test_case cases[] = {
 	{ "root keeps the console", { .service = "login", .user = "root", .args = "service=login", .permit = true,
 		.no_server = true }, PAM_SUCCESS, .quiet = true },
 
+	/* ---- auth ---- */
+#define AFTER_KEY .service = "sshd", .user = "alice", .root = true, .auth_args = "after=publickey", .no_server = true, .permit = true
+#define KEY "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"
+#define TITLE .cmdline = "sshd: alice [pam]"
+	{ "a key is proved", { AFTER_KEY, TITLE, .auth_info = KEY }, PAM_SUCCESS, .quiet = true },
+	{ "sshd-session's title", { AFTER_KEY, .cmdline = "sshd-session: alice [pam]", .auth_info = KEY "\n" }, PAM_SUCCESS, .quiet = true },
+	{ "a key and more", { AFTER_KEY, TITLE, .auth_info = "hostbased ssh-rsa AAAA\n" KEY "\n" }, PAM_SUCCESS, .quiet = true },
+	{ "no key", { AFTER_KEY, TITLE }, PAM_PERM_DENIED, .quiet = true },
+	{ "nothing yet", { AFTER_KEY, TITLE, .auth_info = "" }, PAM_PERM_DENIED, .quiet = true },
+	{ "a password is no key", { AFTER_KEY, TITLE, .auth_info = "password\nkeyboard-interactive/pam\n" }, PAM_PERM_DENIED },
+	{ "a host's key is not the user's", { AFTER_KEY, TITLE, .auth_info = "hostbased ssh-ed25519 AAAA publickey ssh-ed25519 AAAA" },
+		PAM_PERM_DENIED },
+	{ "half a word", { AFTER_KEY, TITLE, .auth_info = "publickeys x\npublickey\nxpublickey y" }, PAM_PERM_DENIED },
+	{ "the monitor, where a password may be checked", { AFTER_KEY, .cmdline = "sshd: alice [priv]", .auth_info = KEY },
+		PAM_PERM_DENIED },
+	{ "a title within", { AFTER_KEY, .cmdline = "sshd: alice [pam]|x", .auth_info = KEY }, PAM_SUCCESS },
+	{ "a title that goes on", { AFTER_KEY, .cmdline = "sshd: alice [pam] x", .auth_info = KEY }, PAM_PERM_DENIED },
+	{ "no title", { AFTER_KEY, .cmdline = "", .auth_info = KEY }, PAM_PERM_DENIED },
+	{ "no title, as short as can be", { AFTER_KEY, .cmdline = " [pam]", .auth_info = KEY }, PAM_PERM_DENIED },
+	{ "not root's process", { .service = "sshd", .user = "alice", .auth_args = "after=publickey", .no_server = true,
+		.permit = true, TITLE, .auth_info = KEY }, PAM_PERM_DENIED },
+	{ "auth without after= has no opinion", { .service = "sshd", .user = "alice", .root = true, .auth_args = "debug", .no_server = true,
+		.permit = true, TITLE, .auth_info = KEY }, PAM_SUCCESS, .quiet = true },
+	{ "and does not authenticate alone", { .service = "sshd", .user = "alice", .root = true, .auth_args = "debug", .no_server = true,
+		TITLE, .auth_info = KEY }, PAM_PERM_DENIED },
+#define WRONG_AUTH(name, of, words) \
+	{ name, { .service = of, .user = "alice", .root = true, .auth_args = words, .no_server = true, .permit = true, TITLE, \
+		.auth_info = KEY }, PAM_PERM_DENIED, { "E:pam-jit: wrong argument" } }
+	WRONG_AUTH("after=publickey is sshd's", "sudo", "after=publickey"),
+	WRONG_AUTH("after=publickey is sshd's, not another's", "doas", "service=doas after=publickey"),
+	WRONG_AUTH("after=password", "sshd", "after=password"),
+	WRONG_AUTH("after= empty", "sshd", "after="),
+	WRONG_AUTH("after= twice", "sshd", "after=publickey after=publickey"),
+	WRONG_AUTH("a slip in auth", "sshd", "afterpublickey"),
+	WRONG_AUTH("phase= in auth", "sshd", "phase=before"),
+	{ "after= in account", { .service = "sshd", .user = "alice", .args = "after=publickey", .no_server = true, .permit = true },
+		PAM_PERM_DENIED, { "E:pam-jit: wrong argument 'after=publickey'" } },
+
 	/* ---- the command line ---- */
 	{ "odd bytes pass as they are", { SUDO, .cmdline = "sudo|a\nb|\xff\033[1m||c=d", .steps = STEPS(ACCEPT,
 		EXPECT("arg=a\nb|arg=\xff\033[1m|arg=|arg=c=d|!cut"), ALLOW) }, PAM_SUCCESS },

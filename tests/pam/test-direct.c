@@ -49,7 +49,11 @@ static void neutral(void **state)
 	for (size_t i = 0; i < ALL; i++) {
 		assert_int_equal(call("pam_sm_authenticate", services[i], NULL), PAM_IGNORE);
 		assert_int_equal(call("pam_sm_setcred", services[i], NULL), PAM_IGNORE);
-		assert_int_equal(call("pam_sm_authenticate", services[i], "nonsense"), PAM_IGNORE);
+		assert_int_equal(call("pam_sm_authenticate", services[i], "debug"), PAM_IGNORE);
+		assert_int_equal(call("pam_sm_setcred", services[i], "nonsense"), PAM_IGNORE);
+		/* Not PAM_IGNORE: behind it may stand a line that permits. */
+		assert_int_equal(call("pam_sm_authenticate", services[i], "nonsense"), PAM_PERM_DENIED);
+		assert_int_equal(call("pam_sm_authenticate", services[i], "after=publickey"), PAM_PERM_DENIED);
 	}
 }
 
