@@ -32,7 +32,8 @@
 #define JIT_LINES_MAX 8    /* lines of one text from jitd */
 #define JIT_TEXT_MAX (JIT_LINES_MAX * (JIT_LINE_MAX + 1))
 #define JIT_WORDS_MAX 2000 /* messages in one talk: more is a jitd gone mad */
-#define JIT_PROMPTS_MAX 8  /* questions in one talk */
+#define JIT_PROMPTS_MAX 8  /* questions in one talk, where the answer matters; looks are bounded by JIT_WORDS_MAX */
+#define JIT_KEPT_MAX (4 * JIT_LINE_MAX)
 
 enum jit_kind {
 	KIND_NONE,  /* no opinion */
@@ -65,8 +66,10 @@ struct jit {
 	const char *service, *user, *ruser, *tty, *rhost; /* as PAM calls them; NULL when unset or empty */
 	bool terminal;  /* what is said is seen at once: progress may be shown */
 	bool prompt;    /* and a question may be asked there */
+	bool unsure;    /* sshd: only asking tells whether a question reaches anybody */
 	bool announced; /* without a terminal: the one line at the start is out */
 	bool gone;      /* nobody is there any more: say nothing */
+	char kept[JIT_KEPT_MAX]; /* sshd: progress, to be shown with the next question; "" */
 };
 
 /* What jitd has said in the end, or what we say for it. */

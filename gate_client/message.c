@@ -62,14 +62,35 @@ void say_log(struct jit *j, int priority, const char *fmt, ...)
 	j->host->log(j, priority, text);
 }
 
-static void show_lines(struct jit *j, enum jit_style style, const char *text)
+/* For the next question: sshd shows text with one, or not before the end.  What finds no room drives out what came before
+ * it, and that is said. */
+static void keep(struct jit *j, const char *line)
+{
+	size_t have = strlen(j->kept);
+
+	if (have + strlen(line) + 2 > sizeof(j->kept))
+		have = (size_t)snprintf(j->kept, sizeof(j->kept), PREFIX "...\n");
+	snprintf(j->kept + have, sizeof(j->kept) - have, "%s\n", line);
+}
+
+static void put_info(struct jit *j, const char *line)
+{
+	put(j, SHOW_INFO, line);
+}
+
+static void put_error(struct jit *j, const char *line)
+{
+	put(j, SHOW_ERROR, line);
+}
+
+static void show_lines(struct jit *j, void (*to)(struct jit *j, const char *line), const char *text)
 {
 	for (unsigned i = 0; *text && i < JIT_LINES_MAX; i++) {
 		size_t len = strcspn(text, "\n");
 		char line[sizeof(PREFIX) - 1 + JIT_LINE_MAX] = PREFIX;
 
 		if (*filter(line + strlen(PREFIX), text, len))
-			put(j, style, line);
+			to(j, line);
 		text += len + (text[len] == '\n');
 	}
 }
@@ -86,15 +107,17 @@ static void show_joined(struct jit *j, const char *text)
 		all[n++] = *text == '\n' ? ' ' : *text;
 	}
 	all[n] = '\0';
-	show_lines(j, SHOW_ERROR, all);
+	show_lines(j, put_error, all);
 }
 
 void show_progress(struct jit *j, const char *text)
 {
-	if (j->kind == KIND_SSHD)
-		return; /* would come late, or in a protocol's way */
+	if (j->kind == KIND_SSHD) {
+		show_lines(j, keep, text); /* by itself it would come late, or in a protocol's way */
+		return;
+	}
 	if (j->terminal) {
-		show_lines(j, SHOW_INFO, text);
+		show_lines(j, put_info, text);
 		return;
 	}
 	if (!j->announced)
@@ -134,13 +157,13 @@ void show_verdict(struct jit *j, const struct jit_verdict *v)
 	if (v->result == GATE_ALLOW) {
 		/* sshd shows this in an interactive login only, so it is in no protocol's way. */
 		if (j->terminal || j->kind == KIND_SSHD)
-			show_lines(j, SHOW_INFO, text);
+			show_lines(j, put_info, text);
 		else if (j->announced)
 			show_joined(j, text);
 		return;
 	}
 	if (j->terminal || j->kind == KIND_SSHD)
-		show_lines(j, SHOW_ERROR, text);
+		show_lines(j, put_error, text);
 	else
 		show_joined(j, text);
 }
@@ -155,7 +178,7 @@ static void forget_answer(char *answer)
 
 int show_prompt(struct jit *j, const char *text, char **ret)
 {
-	char line[JIT_LINE_MAX + 1], *answer = NULL;
+	char line[JIT_LINE_MAX + 1], all[JIT_KEPT_MAX + JIT_LINE_MAX + 1], *answer = NULL;
 	size_t len = strlen(filter(line, text, strcspn(text, "\n")));
 	int r;
 
@@ -164,7 +187,9 @@ int show_prompt(struct jit *j, const char *text, char **ret)
 		return 0;
 	if (len && line[len - 1] != ' ')
 		memcpy(line + len, " ", 2);
-	r = j->host->ask(j, line, &answer);
+	snprintf(all, sizeof(all), "%s%s", j->kept, line);
+	j->kept[0] = '\0';
+	r = j->host->ask(j, all, &answer);
 	if (r == 0 && answer)
 		*ret = strndup(answer, JIT_LINE_MAX);
 	forget_answer(answer);

@@ -24,6 +24,7 @@ struct talk {
 	uint64_t lost_at;   /* when the connection broke; 0: it has not, or jitd has spoken since */
 	uint64_t retry_at, retry_delay;
 	unsigned words, prompts;
+	bool looked;        /* the user wants to know how it stands: what lies in the socket, and then what jitd says */
 	jit_id id;          /* as soon as jitd has named it */
 	char last[JIT_LINE_MAX]; /* the last progress, so that a repetition is not shown */
 	struct gate_in fields;
@@ -127,6 +128,7 @@ static void retry(struct talk *t, int err)
 	if (t->fd >= 0)
 		close(t->fd);
 	t->fd = -1;
+	t->looked = false;
 	if (err == -EPERM || (!t->connected && !full)) {
 		unreachable(t, err);
 		return;
@@ -232,29 +234,54 @@ static void answer(struct talk *t, const char *text)
 
 static void leave(struct talk *t, enum leave cause);
 
-/* The prompt runs under the host's own mask, so that its way with Ctrl-C works; a prompt that was broken off counts
- * as one. */
+/* A prompt that was broken off counts as Ctrl-C.  In sshd it ends with the client, and where nothing is passed on to the
+ * client (public key alone) it fails at once: that is for jitd to know, and the wait goes on without questions. */
+static void unanswered(struct talk *t)
+{
+	if (t->j->kind != KIND_SSHD)
+		leave(t, LEAVE_INTERRUPT);
+	else if (watch_wait(t->w, -1, clock_mono()) == WOKE_LEAVE)
+		leave(t, watch_cause(t->w));
+	else if (!t->j->unsure)
+		leave(t, LEAVE_CLIENT_GONE);
+	else {
+		t->j->prompt = false;
+		answer(t, NULL);
+	}
+}
+
+static bool put_question(struct talk *t, const char *text, char **ret)
+{
+	int r;
+
+	watch_pause(t->w);
+	r = show_prompt(t->j, text, ret);
+	watch_resume(t->w);
+	if (r == 0 && *ret)
+		t->j->unsure = false;
+	return r == 0;
+}
+
+/* The prompt runs under the host's own mask, so that its way with Ctrl-C works. */
 static void hear_ask(struct talk *t)
 {
 	const char *what = gate_get(&t->fields, "what"), *text = gate_get(&t->fields, "text");
 	CLEAN(free_p) char *typed = NULL;
-	int r = 0;
+	bool look = what && !strcmp(what, "look");
 
-	if (!what || !text || hear_wait(t) < 0 || t->prompts++ >= JIT_PROMPTS_MAX) {
+	if (!what || !text || hear_wait(t) < 0 || (!look && t->prompts++ >= JIT_PROMPTS_MAX)) {
 		nonsense(t, "ask");
 		return;
 	}
-	if (!strcmp(what, "reason")) {
-		watch_pause(t->w);
-		r = show_prompt(t->j, text, &typed);
-		watch_resume(t->w);
-	}
-	if (r < 0) {
-		leave(t, LEAVE_INTERRUPT);
+	if ((look || !strcmp(what, "reason")) && !put_question(t, text, &typed)) {
+		unanswered(t);
 		return;
 	}
 	hear_wait(t); /* it counts from the answer */
-	answer(t, typed);
+	t->last[0] = '\0';
+	t->looked = look && typed;
+	if (!t->looked)
+		answer(t, typed);
 	if (typed)
 		explicit_bzero(typed, strlen(typed));
 }
@@ -378,12 +405,15 @@ static void step(struct talk *t)
 	until = t->fd < 0 ? t->retry_at : t->word_by;
 	if (until > clock_mono() + left)
 		until = clock_mono() + left;
-	woke = watch_wait(t->w, t->fd, until);
+	woke = watch_wait(t->w, t->fd, t->looked ? clock_mono() : until);
 	if (woke == WOKE_LEAVE)
 		leave(t, watch_cause(t->w));
 	else if (woke == WOKE_DATA)
 		hear(t);
-	else if (left == 0)
+	else if (t->looked) {
+		t->looked = false;
+		answer(t, "");
+	} else if (left == 0)
 		out_of_time(t, "no verdict in time");
 	else if (t->fd >= 0 && clock_mono() >= t->word_by)
 		out_of_time(t, "jitd has stopped answering");
@@ -398,7 +428,7 @@ static ssize_t compose_account(struct talk *t, const char *type, talk_put put)
 	put(t->j, &o);
 	if (reason)
 		gate_put_bytes(&o, "reason", reason, strnlen(reason, JIT_LINE_MAX));
-	gate_put(&o, "interactive", t->j->prompt ? "yes" : "no");
+	gate_put(&o, "interactive", t->j->unsure ? "try" : t->j->prompt ? "yes" : "no");
 	t->first_fields = o.fields;
 	return gate_finish(&o);
 }

@@ -13,6 +13,7 @@
 #define IDENTITY_KEEP_USEC (5 * USEC_PER_SEC)
 #define IDENTITIES 64
 #define REASON_ASKS 3
+#define LOOK_PAUSE_USEC USEC_PER_SEC /* a client without a terminal answers every question at once */
 
 /* ---- names of uids, kept for a moment: a pipeline of sudos asks for the same one again and again ---- */
 
@@ -252,7 +253,7 @@ static void allow(struct client *c, const struct verdict *v)
 		return;
 	}
 	if (!strcmp(c->call->service, "sshd"))
-		session_allow(c->jitd, &c->process, c->call->target);
+		session_allow(c, c->call->target);
 	client_verdict(c, GATE_ALLOW, NULL, c->call->target, false, NULL);
 }
 
@@ -280,14 +281,19 @@ static bool reason_settled(struct client *c, const struct rule *rule)
 		return false;
 	}
 	client_verdict(c, GATE_REFUSED, NULL, NULL, false, "%s; %s", w.text, c->bus ? "give one with --reason" :
+		!strcmp(c->call->service, "sshd") ? "ask ahead with jitctl request --reason" :
 		"set JIT_REASON in the environment, or ask ahead with jitctl request --reason");
 	return false;
 }
 
 void account_answer(struct client *c, const struct gate_in *in)
 {
+	const char *text = gate_get(in, "text");
+
 	client_work(c, false);
-	if (call_set_reason(c->call, gate_get(in, "text")) < 0) {
+	if (!text)
+		c->call->interactive = c->looks = false;
+	if (call_set_reason(c->call, text) < 0) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
 		return;
 	}
@@ -296,23 +302,94 @@ void account_answer(struct client *c, const struct gate_in *in)
 
 /* ---- joining and making requests ---- */
 
-static int on_hold_over(sd_event_source *s, uint64_t usec, void *userdata)
+static void hold_over(struct client *c)
 {
-	struct client *c = userdata;
 	struct request *r = c->request;
+	bool ssh = !strcmp(r->call->service, "sshd");
 	char code[CODE_WORDS_MAX];
 
-	if (!r)
+	if (r->state != STATE_PENDING)
+		client_verdict(c, GATE_PENDING, r, NULL, false, "%s: %s; connect again to use it", r->id,
+			r->outcome ? r->outcome : state_string(r->state));
+	else if (ssh)
+		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested and waits for an answer; connect again when it is "
+			"approved%s", r->id, request_code_words(r, code));
+	else
+		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested and waits for an answer; run the same command again "
+			"when it is approved (jitctl wait %s)%s", r->id, r->id, request_code_words(r, code));
+}
+
+static int on_hold(sd_event_source *s, uint64_t usec, void *userdata);
+
+static void hold_clock(struct client *c, uint64_t at)
+{
+	sd_event_source_disable_unref(c->timer);
+	c->timer = NULL;
+	sd_event_add_time(c->jitd->event, &c->timer, CLOCK_BOOTTIME, at < c->hold_until ? at : c->hold_until, 0, on_hold, c);
+}
+
+/* What the user sees of a wait by looking: how it stands, then the question to look again. */
+static void look(struct client *c)
+{
+	uint64_t now = clock_boot(), left = c->hold_until > now ? c->hold_until - now : 0;
+
+	hold_clock(c, c->hold_until);
+	client_look(c, left, "Press Enter to look again (Ctrl-C leaves it pending): ");
+}
+
+static void show_standing(struct client *c)
+{
+	const struct request *r = c->request;
+	uint64_t now = clock_boot(), left = r->answer_by > now ? r->answer_by - now : 0;
+	CLEAN(free_p) char *whom = request_whom(r);
+	char span[32];
+
+	span_format((left + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC, span, sizeof(span));
+	client_progress(c, r->id, left, "%s: not answered yet; still waiting for %s, for at most %s", r->id, whom ? whom : "", span);
+	look(c);
+}
+
+static int on_hold(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct client *c = userdata;
+
+	if (!c->request)
 		return 0;
-	client_verdict(c, GATE_PENDING, r, NULL, false,
-		"%s is requested and waits for an answer; run the same command again when it is approved (jitctl wait %s)%s", r->id,
-		r->id, request_code_words(r, code));
+	if (clock_boot() >= c->hold_until)
+		hold_over(c);
+	else if (c->state == CLIENT_WAITING)
+		show_standing(c);
 	return 0;
+}
+
+/* Enter: she is there.  What was granted meanwhile is used now, not when it was granted: nobody may have been there. */
+void account_look(struct client *c, const struct gate_in *in)
+{
+	struct request *r = c->request;
+
+	c->state = CLIENT_WAITING;
+	if (!r) {
+		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "the request is no more; ask again");
+		return;
+	}
+	if (r->state != STATE_PENDING) {
+		client_unwait(c);
+		lives_let_in(r, c);
+		return;
+	}
+	if (!gate_get(in, "text")) { /* no questions here: an ordinary wait */
+		c->looks = false;
+		return;
+	}
+	if (clock_boot() < c->asked_at + LOOK_PAUSE_USEC)
+		hold_clock(c, c->asked_at + LOOK_PAUSE_USEC);
+	else
+		show_standing(c);
 }
 
 static void wait_for(struct client *c, struct request *r, bool joined)
 {
-	uint64_t now = clock_boot(), hold = c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN;
+	uint64_t now = clock_boot(), hold;
 	uint64_t left = r->answer_by > now ? r->answer_by - now : 0;
 	CLEAN(free_p) char *whom = request_whom(r), *command = request_command(r, 200);
 	char by[32], code[CODE_WORDS_MAX];
@@ -325,15 +402,18 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	c->request = r;
 	c->next_waiting = r->waiting;
 	r->waiting = c;
-	sd_event_source_disable_unref(c->timer);
-	c->timer = NULL;
-	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, hold, 0, on_hold_over, c);
+	if (!c->hold_until)
+		c->hold_until = now + (c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN);
+	hold = c->hold_until > now ? c->hold_until - now : 0;
+	hold_clock(c, c->hold_until);
 	/* In one message with the code: without a terminal only the first is shown. */
 	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s%s", r->id, joined ? "still waiting for" : "asking",
 		whom ? whom : "", command ? command : "", r->call->target ? r->call->target : "an unknown account", c->jitd->host,
 		request_code_words(r, code));
 	client_progress(c, r->id, hold, "%s: answer by %s. Ctrl-C leaves it pending; to cancel: jitctl cancel %s", r->id,
 		time_short(clock_real() + left, by, sizeof(by)), r->id);
+	if (c->looks)
+		look(c);
 }
 
 /* Requests that are made and withdrawn in a loop would fill the ledger. */
@@ -568,6 +648,11 @@ void account_begin(struct client *c, const struct gate_in *in)
 	}
 	if (gate_get(in, "id") && id_valid(gate_get(in, "id")))
 		strcpy(c->waited, gate_get(in, "id"));
+	c->looks = gate_get(in, "interactive") && !strcmp(gate_get(in, "interactive"), "try");
+	if (gate_get(in, "conn") && !(c->conn = strdup(gate_get(in, "conn")))) {
+		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "out of memory");
+		return;
+	}
 	r = call_from_message(in, &c->process, &c->call, &w);
 	if (r < 0) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "%s", w.text);

@@ -292,7 +292,7 @@ static int common_fields(struct call *c, const struct gate_in *in, const struct 
 	c->pid = p->pid;
 	c->ppid = p->ppid;
 	c->start = p->start;
-	c->interactive = gate_get(in, "interactive") && !strcmp(gate_get(in, "interactive"), "yes");
+	c->interactive = gate_get(in, "interactive") && strcmp(gate_get(in, "interactive"), "no") != 0;
 	if (dup_to(&c->service, gate_get(in, "service")) < 0 || dup_to(&c->tty, p->tty) < 0 ||
 	    dup_to(&c->session, p->session) < 0 || dup_to(&c->cwd, p->cwd) < 0 ||
 	    dup_to(&c->command, gate_get(in, "command")) < 0 || call_set_reason(c, gate_get(in, "reason")) < 0 ||

@@ -54,6 +54,7 @@ static void client_free(struct client *c)
 		close_quietly(c->fd);
 	process_done(&c->process);
 	call_free(c->call);
+	free(c->conn);
 	if (c->bus)
 		control_answer(c, GATE_UNREACHABLE, NULL, "jitd is being stopped");
 	free(c);
@@ -106,14 +107,13 @@ void client_verdict(struct client *c, enum gate_result result, const struct requ
 	client_free(c);
 }
 
-static void client_text(struct client *c, const char *type, const char *id, uint64_t wait, const char *text)
+static void client_text(struct client *c, const char *type, const char *what, const char *id, uint64_t wait, const char *text)
 {
 	char buf[8192];
 	struct gate_out o;
 
 	gate_begin(&o, buf, sizeof(buf), type);
-	if (!strcmp(type, "ask"))
-		gate_put(&o, "what", "reason");
+	gate_put(&o, "what", what);
 	gate_put(&o, "text", text);
 	gate_put(&o, "id", id);
 	gate_put_u64(&o, "wait", wait);
@@ -129,7 +129,7 @@ void client_progress(struct client *c, const char *id, uint64_t wait, const char
 	text = format(fmt, ap);
 	va_end(ap);
 	if (text)
-		client_text(c, "progress", id, wait, text);
+		client_text(c, "progress", NULL, id, wait, text);
 }
 
 static int on_silence(sd_event_source *s, uint64_t usec, void *userdata)
@@ -149,7 +149,14 @@ void client_ask(struct client *c, uint64_t wait, const char *prompt)
 	sd_event_source_disable_unref(c->timer);
 	c->timer = NULL;
 	sd_event_add_time_relative(c->jitd->event, &c->timer, CLOCK_BOOTTIME, wait, 0, on_silence, c);
-	client_text(c, "ask", NULL, wait, prompt);
+	client_text(c, "ask", "reason", NULL, wait, prompt);
+}
+
+void client_look(struct client *c, uint64_t wait, const char *prompt)
+{
+	c->state = CLIENT_LOOKING;
+	c->asked_at = clock_boot();
+	client_text(c, "ask", "look", NULL, wait, prompt);
 }
 
 /* Names, digests and systemd may take their time, and the module its leave. */
@@ -203,25 +210,30 @@ static const struct {
 } messages[] = {
 	{ "account", 1u << CLIENT_NEW, account_begin },
 	{ "answer", 1u << CLIENT_ASKED, account_answer },
-	{ "leave", 1u << CLIENT_WORKING | 1u << CLIENT_ASKED | 1u << CLIENT_WAITING | 1u << CLIENT_RELEASING, do_leave },
+	{ "answer", 1u << CLIENT_LOOKING, account_look },
+	{ "leave", 1u << CLIENT_WORKING | 1u << CLIENT_ASKED | 1u << CLIENT_WAITING | 1u << CLIENT_LOOKING |
+		1u << CLIENT_RELEASING, do_leave },
 	{ "open", 1u << CLIENT_NEW, session_open },
 	{ "close", 1u << CLIENT_NEW, session_close },
 };
 
 static void dispatch(struct client *c, const struct gate_in *in)
 {
+	bool known = false;
+
 	for (size_t i = 0; i < ELEMENTS(messages); i++) {
 		if (strcmp(messages[i].type, in->type) != 0)
 			continue;
+		known = true;
 		if (messages[i].legal & (1u << c->state)) {
 			messages[i].handler(c, in);
 			return;
 		}
-		record_refusal(c->jitd, "gate", NULL, NULL, "message '%s' out of turn", in->type);
-		client_free(c);
-		return;
 	}
-	record_refusal(c->jitd, "gate", NULL, NULL, "unknown message");
+	if (known)
+		record_refusal(c->jitd, "gate", NULL, NULL, "message '%s' out of turn", in->type);
+	else
+		record_refusal(c->jitd, "gate", NULL, NULL, "unknown message");
 	client_free(c);
 }
 

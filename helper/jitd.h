@@ -72,8 +72,10 @@ struct use {
 	int pidfd;               /* -1 once closed */
 	sd_event_source *watch;  /* the pidfd: readable when the process is gone */
 	char *tty, *session;     /* session: the logind session to end with the grant (sshd) */
+	char *conn;              /* sshd: the connection, as `conn` of lib/gate.h names it; NULL */
 	bool attached, confirmed, closed;
 	uint64_t opened_real;
+	uint64_t expected_until; /* sshd: boot usec until which another process may come for the session; 0 */
 	struct use *next;
 };
 
@@ -214,6 +216,8 @@ int lives_vote(struct request *r, struct decision_taken *d, struct json_object *
 void lives_evaluate(struct request *r);
 /* CLIENT (whose call matches) is to be let go under the grant R: recorded, timer and scope confirmed, then the verdict. */
 void lives_use(struct request *r, struct client *c);
+/* C waited for R, which is not pending any more: it is let go under R, or told why not. */
+void lives_let_in(struct request *r, struct client *c);
 /* The grant that C may use now, or NULL.  RULE decides the call: a grant serves only calls that its own rule decides, so that a wide
  * scope under a mild rule opens nothing that a stricter rule keeps.  DIGEST: the call's digest is known, so command grants
  * can be compared. */
@@ -228,6 +232,8 @@ void lives_clock(struct request *r); /* arms the clock for the next deadline */
 /* After the replay: re-arms, re-opens, ends what is due. */
 void lives_resume(struct request *r);
 int use_watch(struct use *u); /* pidfd and its watch; -ESRCH when the process is gone */
+/* The login U, judged in a child of P, goes on in P: recorded, watched.  -errno with words: it must not. */
+int use_move(struct use *u, const struct process *p, struct why *w);
 bool use_alive(const struct use *u);
 /* When systemd ends a use's scope by itself; USEC_INFINITY: never, since what drains may finish. */
 uint64_t use_last_resort(const struct request *r);
@@ -236,6 +242,7 @@ void grant_publish(struct request *r); /* the grant's file for jit-expire */
 /* ---- account.c ---- */
 void account_begin(struct client *c, const struct gate_in *in);
 void account_answer(struct client *c, const struct gate_in *in);
+void account_look(struct client *c, const struct gate_in *in); /* the answer to a look */
 void account_cancel(struct client *c); /* the client goes away: tickets, waiting */
 /* Goes on with C from what is known by now; every step that must wait comes back here. */
 void account_judge(struct client *c);
@@ -256,7 +263,7 @@ struct json_object *check_facts(const struct jitd *j, const struct facts *f, con
 
 /* ---- session.c ---- */
 /* Keyboard-interactive logins are judged in a child of the process that opens the session: an `allow` is kept for it. */
-void session_allow(struct jitd *j, const struct process *p, const char *user);
+void session_allow(struct client *c, const char *user);
 void session_open(struct client *c, const struct gate_in *in);
 void session_close(struct client *c, const struct gate_in *in);
 
@@ -267,7 +274,11 @@ struct client {
 	struct jitd *jitd;
 	int fd;
 	sd_event_source *io, *timer, *work;
-	enum { CLIENT_NEW, CLIENT_WORKING, CLIENT_ASKED, CLIENT_WAITING, CLIENT_RELEASING, CLIENT_SESSION } state;
+	enum {
+		CLIENT_NEW, CLIENT_WORKING, CLIENT_ASKED, CLIENT_WAITING,
+		CLIENT_LOOKING, /* waits, and has a prompt to press Enter at: refused at once, let in only when that has come */
+		CLIENT_RELEASING, CLIENT_SESSION
+	} state;
 	struct process process;   /* who it is, by the kernel */
 	struct call *call;
 	int ticket;               /* of the worker; 0: none */
@@ -275,6 +286,9 @@ struct client {
 	struct checking checking;
 	unsigned reasons_asked;
 	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
+	bool looks;               /* it can be asked to look again, as far as we know */
+	char *conn;               /* sshd: the connection; NULL */
+	uint64_t hold_until, asked_at; /* boot usec: the end of Hold=, 0 before the first wait; the last question to look */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
 	jit_id waited;            /* the request that this call says it waited for; "" */
@@ -292,7 +306,9 @@ void client_progress(struct client *c, const char *id, uint64_t wait, const char
 	__attribute__((format(printf, 4, 5)));
 /* A client without a socket, for a call from the bus; P and CALL are taken. */
 struct client *gate_client_for_bus(struct gate *g, struct process *p, struct call *call, void *bus);
+/* `ask` for a reason, answered within WAIT; `ask` to look, with the clocks as they are. */
 void client_ask(struct client *c, uint64_t wait, const char *prompt);
+void client_look(struct client *c, uint64_t wait, const char *prompt);
 /* From here on jitd works for C, to judge its call or to release it.  Until the state changes C is told so every two
  * seconds, so the module never gives up (GATE_FIRST_WAIT_USEC) while a worker, a check or systemd is waited for. */
 void client_work(struct client *c, bool releasing);

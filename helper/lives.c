@@ -217,6 +217,23 @@ static void keep_for_claim(struct request *r)
 		units_rearm(r->jitd->units, r->id, r->claim_by, on_claim_armed, h);
 }
 
+void lives_let_in(struct request *r, struct client *c)
+{
+	bool ssh = !strcmp(r->call->service, "sshd");
+
+	/* Joined while a wider scope was asked: what was narrowed since covers the words that people have read. */
+	if (c->call && !call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
+		client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for another command; run this one again to ask "
+			"for it", r->id);
+	else if (r->ending || clock_boot() >= (r->state == STATE_GRANTED ? r->claim_by : r->deadline))
+		client_verdict(c, GATE_TIMED_OUT, r, NULL, false, "the time of %s is up", r->id);
+	else if (r->state == STATE_GRANTED || (r->state == STATE_RUNNING && r->terms.scope == SCOPE_SERVICE))
+		lives_use(r, c);
+	else
+		client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for one %s, and another one of yours took it; %s to ask "
+			"again", r->id, ssh ? "login" : "run", ssh ? "connect again" : "run the command again");
+}
+
 void lives_evaluate(struct request *r)
 {
 	CLEAN(free_p) char *by = NULL;
@@ -256,15 +273,12 @@ void lives_evaluate(struct request *r)
 		waiting = c->next_waiting;
 		c->next_waiting = NULL;
 		c->request = NULL;
-		/* Joined while a wider scope was asked: what was narrowed since covers the words that people have read. */
-		if (c->call && !call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
-			client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for another command; run this one again to ask "
-				"for it", r->id);
-		else if (r->state == STATE_GRANTED || (r->state == STATE_RUNNING && r->terms.scope == SCOPE_SERVICE))
-			lives_use(r, c);
-		else
-			client_verdict(c, GATE_DENIED, r, NULL, false, "%s was approved for one run, and another one of yours took it; "
-				"run the command again to ask again", r->id);
+		if (c->state == CLIENT_LOOKING) { /* nobody knows whether she is still there: it keeps until she looks */
+			c->request = r;
+			c->next_waiting = r->waiting;
+			r->waiting = c;
+		} else
+			lives_let_in(r, c);
 	}
 	if (r->state == STATE_GRANTED)
 		keep_for_claim(r);
@@ -331,6 +345,24 @@ static uint64_t warn_at(const struct request *r)
 	return USEC_INFINITY;
 }
 
+/* The child that a login was judged in is gone, and nobody has come for the session yet. */
+static uint64_t expected_until(const struct request *r)
+{
+	uint64_t at = USEC_INFINITY;
+
+	for (const struct use *u = r->uses; u; u = u->next)
+		if (!u->closed && u->expected_until && u->expected_until < at)
+			at = u->expected_until;
+	return at;
+}
+
+static void close_unexpected(struct request *r, uint64_t now)
+{
+	for (struct use *u = r->uses; u; u = u->next)
+		if (!u->closed && u->expected_until && now >= u->expected_until)
+			lives_close_use(u, "exited, and no session was opened");
+}
+
 static bool spent(const struct request *r)
 {
 	if (r->terms.scope == SCOPE_SERVICE)
@@ -358,6 +390,8 @@ static uint64_t next_tick(const struct request *r)
 		at = r->deadline;
 		if (warn_at(r) < at)
 			at = warn_at(r);
+		if (expected_until(r) < at)
+			at = expected_until(r);
 		if (spent(r) && clock_boot() + SPENT_LOOK_USEC < at)
 			at = clock_boot() + SPENT_LOOK_USEC;
 		break;
@@ -425,6 +459,8 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 				"its time was up while jitd was held up");
 		else if (now >= warn_at(r))
 			warn_users(r, now);
+		else if (now >= expected_until(r))
+			close_unexpected(r, now);
 		else
 			end_if_idle(r);
 		break;

@@ -90,6 +90,7 @@ static int replay_use(struct request *r, struct json_object *line, bool first)
 	u->start = start;
 	u->pidfd = -1;
 	u->tty = copy(line, "tty");
+	u->conn = copy(line, "conn");
 	u->next = r->uses;
 	r->uses = u;
 	return 0;

@@ -46,6 +46,7 @@ static void use_free(struct use *u)
 		close_quietly(u->pidfd);
 	free(u->tty);
 	free(u->session);
+	free(u->conn);
 	free(u);
 }
 

@@ -16,7 +16,7 @@ struct allowed_login {
 	struct allowed_login *next;
 	pid_t pid, ppid;
 	uint64_t start, until;
-	char *user;
+	char *user, *conn; /* conn: NULL: not known */
 };
 
 /* Drops what is too old, and the oldest beyond the bound. */
@@ -33,37 +33,52 @@ static void allowed_prune(struct jitd *j)
 		}
 		*p = a->next;
 		free(a->user);
+		free(a->conn);
 		free(a);
 	}
 }
 
-void session_allow(struct jitd *j, const struct process *p, const char *user)
+void session_allow(struct client *c, const char *user)
 {
 	struct allowed_login *a = calloc(1, sizeof(*a));
 
-	allowed_prune(j);
+	allowed_prune(c->jitd);
 	if (!a)
 		return;
-	a->pid = p->pid;
-	a->ppid = p->ppid;
-	a->start = p->start;
+	a->pid = c->process.pid;
+	a->ppid = c->process.ppid;
+	a->start = c->process.start;
 	a->until = clock_boot() + ALLOWED_KEEP_USEC;
 	a->user = strdup(user);
-	a->next = j->allowed;
-	j->allowed = a;
+	a->conn = c->conn ? strdup(c->conn) : NULL;
+	a->next = c->jitd->allowed;
+	c->jitd->allowed = a;
 }
 
-static bool login_was_allowed(struct jitd *j, const struct process *p, const char *user)
+/* A connection is one login, whatever process of sshd speaks for it.  Where it is not known, the parent of the one that was
+ * judged is that login's. */
+static bool same_connection(const char *a, const char *b, bool parent)
+{
+	return a && b ? !strcmp(a, b) : parent;
+}
+
+static bool login_was_allowed(struct jitd *j, const struct process *p, const char *user, const char *conn)
 {
 	allowed_prune(j);
 	for (const struct allowed_login *a = j->allowed; a; a = a->next)
-		if (((a->pid == p->pid && a->start == p->start) || a->ppid == p->pid) && a->user && !strcmp(a->user, user))
+		if (((a->pid == p->pid && a->start == p->start) || same_connection(a->conn, conn, a->ppid == p->pid)) && a->user &&
+		    !strcmp(a->user, user))
 			return true;
 	return false;
 }
 
+static bool session_expects(const struct use *u, const struct process *p, const char *conn)
+{
+	return !u->confirmed && same_connection(u->conn, conn, u->ppid == p->pid);
+}
+
 /* The open use that this process stands for.  sshd's account phase may have run in a child of it. */
-static struct use *find_use(struct jitd *j, const struct process *p, const char *service)
+static struct use *find_use(struct jitd *j, const struct process *p, const char *service, const char *conn)
 {
 	for (struct request *r = j->requests; r; r = r->next) {
 		if (r->state != STATE_RUNNING)
@@ -73,7 +88,7 @@ static struct use *find_use(struct jitd *j, const struct process *p, const char 
 				continue;
 			if (u->pid == p->pid && u->start == p->start)
 				return u;
-			if (!strcmp(service, "sshd") && !strcmp(r->call->service, "sshd") && u->ppid == p->pid)
+			if (!strcmp(service, "sshd") && !strcmp(r->call->service, "sshd") && session_expects(u, p, conn))
 				return u;
 		}
 	}
@@ -158,16 +173,10 @@ static void login_session(struct client *c, struct use *u, const char *session)
 	struct request *r = u->request;
 
 	if (u->pid != c->process.pid) { /* the account phase ran in a child: from now on it is this process */
-		u->pid = c->process.pid;
-		u->start = c->process.start;
-		u->closed = false;
-		sd_event_source_disable_unref(u->watch);
-		u->watch = NULL;
-		if (u->pidfd >= 0)
-			close_quietly(u->pidfd);
-		u->pidfd = -1;
-		if (use_watch(u) < 0) {
-			refuse(c, r, "the process is gone");
+		struct why w;
+
+		if (use_move(u, &c->process, &w) < 0) {
+			refuse(c, r, w.text);
 			return;
 		}
 	}
@@ -181,6 +190,7 @@ static void login_session(struct client *c, struct use *u, const char *session)
 void session_open(struct client *c, const struct gate_in *in)
 {
 	const char *service = gate_get(in, "service"), *user = gate_get(in, "user"), *session = gate_get(in, "session");
+	const char *conn = gate_get(in, "conn");
 	struct use *u;
 
 	c->state = CLIENT_SESSION;
@@ -188,8 +198,8 @@ void session_open(struct client *c, const struct gate_in *in)
 		refuse(c, NULL, "a session without service or user");
 		return;
 	}
-	u = find_use(c->jitd, &c->process, service);
-	if (!u && !strcmp(service, "sshd") && login_was_allowed(c->jitd, &c->process, user)) {
+	u = find_use(c->jitd, &c->process, service, conn);
+	if (!u && !strcmp(service, "sshd") && login_was_allowed(c->jitd, &c->process, user, conn)) {
 		client_verdict(c, GATE_ALLOW, NULL, user, false, NULL);
 		return;
 	}
@@ -223,7 +233,7 @@ void session_open(struct client *c, const struct gate_in *in)
 void session_close(struct client *c, const struct gate_in *in)
 {
 	const char *service = gate_get(in, "service");
-	struct use *u = service ? find_use(c->jitd, &c->process, service) : NULL;
+	struct use *u = service ? find_use(c->jitd, &c->process, service, NULL) : NULL;
 
 	if (u && !u->closed)
 		lives_close_use(u, "closed");

@@ -13,6 +13,8 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
+#define SESSION_WITHIN_USEC (30 * USEC_PER_SEC)
+
 void lives_ignore(int result, const char *words, void *userdata)
 {
 	if (result < 0)
@@ -31,9 +33,22 @@ bool use_alive(const struct use *u)
 	return !u->closed && u->pidfd >= 0 && poll(&pfd, 1, 0) == 0;
 }
 
+/* Keyboard-interactive: sshd judges a login in a child, which has done its work now, and opens the session in the parent. */
+static bool expects_session(struct use *u)
+{
+	if (strcmp(u->request->call->service, "sshd") != 0 || u->confirmed || u->request->state != STATE_RUNNING)
+		return false;
+	u->expected_until = clock_boot() + SESSION_WITHIN_USEC;
+	sd_event_source_disable_unref(u->watch);
+	u->watch = NULL;
+	lives_clock(u->request);
+	return true;
+}
+
 static int on_gone(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
-	lives_close_use(userdata, "exited");
+	if (!expects_session(userdata))
+		lives_close_use(userdata, "exited");
 	return 0;
 }
 
@@ -135,6 +150,15 @@ static struct use *use_of(struct request *r, pid_t pid, uint64_t start)
 	return NULL;
 }
 
+/* Another process of the same connection asks, before or behind the one that was let go: a login is one request. */
+static bool same_login(const struct request *r, const struct client *c)
+{
+	for (const struct use *u = r->uses; u; u = u->next)
+		if (c->conn && u->conn && !strcmp(c->conn, u->conn) && !(u->closed && u->confirmed))
+			return true;
+	return false;
+}
+
 struct request *lives_match(struct client *c, const struct rule *rule, bool digest)
 {
 	uint64_t now = clock_boot();
@@ -148,7 +172,8 @@ struct request *lives_match(struct client *c, const struct rule *rule, bool dige
 			continue;
 		/* The same process asks the same again, because jitd was away when it was to be let go.  It may stand in the
 		 * grant's slice already, where its session is out of sight. */
-		if ((digest || !whole) && c->process.pid && use_of(r, c->process.pid, c->process.start) &&
+		if ((digest || !whole) && c->process.pid &&
+		    (use_of(r, c->process.pid, c->process.start) || same_login(r, c)) &&
 		    call_same(r->call, c->call, r->terms.scope, true))
 			return r;
 		if ((whole && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
@@ -314,6 +339,7 @@ static struct json_object *use_fields(const struct request *r, const struct use 
 	json_add_u64(o, "ppid", (uint64_t)u->ppid);
 	json_add_u64(o, "start", u->start);
 	json_add_str(o, "tty", u->tty);
+	json_add_str(o, "conn", u->conn);
 	json_add_u64(o, "deadline", r->deadline);
 	json_add_str(o, "until", time_rfc3339(r->deadline_real, when));
 	return o;
@@ -336,6 +362,7 @@ static struct use *use_new(struct request *r, const struct client *c)
 	u->start = c->process.start;
 	u->pidfd = fcntl(c->process.pidfd, F_DUPFD_CLOEXEC, 3);
 	u->tty = c->process.tty ? strdup(c->process.tty) : NULL;
+	u->conn = c->conn ? strdup(c->conn) : NULL;
 	u->opened_real = clock_real();
 	return u;
 }
@@ -374,7 +401,30 @@ static void use_discard(struct use *u)
 	if (u->pidfd >= 0)
 		close_quietly(u->pidfd);
 	free(u->tty);
+	free(u->conn);
 	free(u);
+}
+
+int use_move(struct use *u, const struct process *p, struct why *w)
+{
+	struct request *r = u->request;
+	CLEAN(free_p) char *command = use_command(r, NULL, 400);
+	int e;
+
+	lives_close_use(u, "the login goes on in the process that opens its session");
+	u->pid = p->pid;
+	u->ppid = p->ppid;
+	u->start = p->start;
+	e = record(r->jitd, EV_USED, r->id, use_fields(r, u, command), w);
+	if (e < 0)
+		return e;
+	u->closed = false;
+	u->expected_until = 0;
+	e = use_watch(u);
+	if (e >= 0)
+		return 0;
+	lives_close_use(u, "gone before its session was opened");
+	return why(w, e, "the process is gone");
 }
 
 void lives_use(struct request *r, struct client *c)

@@ -21,10 +21,12 @@
  *             arg…                          /proc/self/cmdline without argv[0]
  *             [cut=yes]                     the command line was longer than GATE_ARGS_MAX: arg is incomplete
  *             [reason]                      JIT_REASON, a claim
- *             interactive=yes|no            is there a terminal on which the module could prompt
+ *             interactive=yes|no|try        is there a terminal on which the module could prompt; try (sshd): only asking
+ *                                           tells, the client may be asked by keyboard-interactive, or nobody
  *             [conn]                        sshd: names the connection, "local-addr:port remote-addr:port"
  *             [id]                          asked again after a lost connection: the request that this call waited for
- *   answer    text                          what the user typed for the last `ask`; absent: nothing could be asked
+ *   answer    [text]                        what the user typed for the last `ask`; absent: nothing could be asked, nor
+ *                                           can anything later
  *   leave     cause=interrupt|hangup|terminated|client-gone
  *   open      service user                  PAM_USER of the session: the real target
  *             [ruser tty session conn]      session: XDG_SESSION_ID after pam_systemd; conn as above
@@ -35,7 +37,11 @@
  *   progress  text                          one or more lines ('\n' between) for the user, escaped
  *             [id] wait                     usec until the server will have said something else; id absent: about no
  *                                           request, "looking at the command": shown on a terminal only
- *   ask       what=reason text wait         prompt; asked only when interactive=yes
+ *   ask       what=reason text wait         prompt; asked only when interactive=yes or try
+ *             what=look text wait           only when interactive=try, where progress is seen with a prompt only: "press
+ *                                           Enter to look again".  While it is out the client may be gone for long, so
+ *                                           the server may send progress and a verdict that refuses, never one that
+ *                                           allows.  The client hears what has come meanwhile before it answers.
  *   verdict   result                        one of GATE_RESULTS
  *             [text]                        one or more lines ('\n' between), escaped
  *             [id]                          request id

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/cleanup.h"
 #include "pam_jit/jit.h"
 
 static const char *item(const struct jit *j, int which)
@@ -16,9 +17,12 @@ static const char *item(const struct jit *j, int which)
 }
 
 /* sudo shows text on the user's terminal itself, wherever stdout goes; everybody else prints it to stdout and reads
- * answers from stdin.  sshd shows nothing before the end. */
+ * answers from stdin.  sshd passes questions on to its client in keyboard-interactive, where the account phase runs behind
+ * auth in the same conversation; after public key alone they fail at once. */
 static void find_terminal(struct jit *j)
 {
+	if (j->kind == KIND_SSHD)
+		j->prompt = j->unsure = true;
 	if (!j->tty || j->kind == KIND_SSHD)
 		return;
 	if (j->kind == KIND_SUDO) {
@@ -85,9 +89,21 @@ static void show(struct jit *j, enum jit_style style, const char *line)
 	pam_prompt(side(j)->pamh, style == SHOW_INFO ? PAM_TEXT_INFO : PAM_ERROR_MSG, NULL, "%s", line);
 }
 
+/* Not pam_prompt(): it logs an error for every question that sshd passes on to nobody, which is no error. */
 static int ask(struct jit *j, const char *prompt, char **ret)
 {
-	return pam_prompt(side(j)->pamh, PAM_PROMPT_ECHO_ON, ret, "%s", prompt) == PAM_SUCCESS ? 0 : -EINTR;
+	const struct pam_message question = { .msg_style = PAM_PROMPT_ECHO_ON, .msg = prompt }, *questions = &question;
+	struct pam_response *response = NULL;
+	const struct pam_conv *conv;
+	const void *found = NULL;
+	int r = PAM_CONV_ERR;
+
+	if (pam_get_item(side(j)->pamh, PAM_CONV, &found) == PAM_SUCCESS && (conv = found) && conv->conv)
+		r = conv->conv(1, &questions, &response, conv->appdata_ptr);
+	if (r == PAM_SUCCESS && response)
+		*ret = STEAL_PTR(response->resp);
+	free(response);
+	return r == PAM_SUCCESS ? 0 : -EINTR;
 }
 
 static void log_line(struct jit *j, int priority, const char *line)

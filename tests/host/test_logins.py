@@ -177,7 +177,9 @@ def test_keyboard_interactive(desk):
         term = host.login("dave", prompt=False)
         term.expect("assword:")
         term.sendline("dave-pw")
+        term.expect("Press Enter to look again")
         desk.answer(pending(desk))
+        term.sendline("")
         term.expect(term.prompt)
     finally:
         host.run("rm", "/etc/ssh/sshd_config.d/kbd.conf")

@@ -29,7 +29,7 @@ static char folder[64], start_folder[4096];
 static volatile unsigned *handled;
 static int master = -1, slave = -1, out_read[2] = { -1, -1 }, out_write[2] = { -1, -1 }, tcp[2] = { -1, -1 };
 static const char *typed;
-static unsigned slow_prompt;
+static unsigned slow_prompt, answers, asked;
 
 /* sudo stands before libc with a getenv() of its own while the account phase runs.  So does this program. */
 static const char *sudo_command;
@@ -203,7 +203,7 @@ static int converse(int n, const struct pam_message **msg, struct pam_response *
 	default:
 		remember('P', msg[0]->msg);
 		usleep(slow_prompt);
-		if (!typed) {
+		if (!typed || (answers && asked++ >= answers)) {
 			free(r);
 			return PAM_CONV_ERR;
 		}
@@ -316,6 +316,7 @@ static void client(const struct run *r)
 	set_signals(r);
 	typed = r->typed;
 	slow_prompt = r->slow_prompt;
+	answers = r->answers;
 	openlog("test-pam", LOG_NDELAY, LOG_AUTHPRIV);
 	if (pam_start_confdir(r->service, r->user, &conv, ".", &pamh) != PAM_SUCCESS)
 		_exit(9);

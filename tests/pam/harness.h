@@ -57,6 +57,7 @@ struct run {
 	bool account, open, close; /* which phases; none: account */
 	unsigned slow_prompt;      /* usec until it is typed */
 	const char *typed;         /* the answer to a prompt; NULL: the prompt fails */
+	unsigned answers;          /* so many prompts are answered, then they fail; 0: all of them */
 	const struct fake_step *steps;
 	void (*tune)(struct pam_jit_knobs *k);
 	void (*before)(pam_handle_t *pamh); /* between account and session, in the module's process */

@@ -53,7 +53,7 @@ static const struct test_case cases[] = {
 	{ "su-l", { .service = "su-l", .user = "root", .cmdline = "su|-", .steps = STEPS(ACCEPT,
 		EXPECT("service=su-l|arg=-"), ALLOW) }, PAM_SUCCESS },
 	{ "sshd", { .service = "sshd", .user = "alice", .tty = "ssh", .rhost = "192.0.2.9", .tcp = true, .steps = STEPS(ACCEPT,
-		EXPECT("service=sshd|user=alice|tty=ssh|rhost=192.0.2.9|conn|interactive=no|!arg|!cut"), ALLOW) }, PAM_SUCCESS },
+		EXPECT("service=sshd|user=alice|tty=ssh|rhost=192.0.2.9|conn|interactive=try|!arg|!cut"), ALLOW) }, PAM_SUCCESS },
 	{ "sshd asks root as well", { .service = "sshd", .user = "root", .root = true, .steps = ANSWER("denied") },
 		PAM_PERM_DENIED },
 	{ "root's sudo wakes nobody", { SUDO, .root = true, .no_server = true }, PAM_SUCCESS, .quiet = true },
@@ -230,6 +230,44 @@ static const struct test_case cases[] = {
 		.steps = STEPS(ACCEPT, EXPECT("interactive=no"),
 		SEND("type=progress|text=waiting|id=" ID "|wait=1000000"), ALLOW) },
 		PAM_SUCCESS, { "E:pam-jit: waiting" }, .unsaid = "I:pam-jit: " },
+
+	/* ---- sshd's client: asked and shown by keyboard-interactive, where that works ---- */
+#define SSHD .service = "sshd", .user = "alice", .tty = "ssh", .tcp = true
+#define TRY ACCEPT, EXPECT("type=account|interactive=try")
+#define LOOK SEND("type=ask|what=look|text=Press Enter: |wait=1000000")
+	{ "sshd: a reason", { SSHD, .typed = "INC-7", .steps = STEPS(TRY, SEND("type=ask|what=reason|text=Reason: |wait=1000000"),
+		EXPECT("type=answer|text=INC-7"), ALLOW) }, PAM_SUCCESS, { "P:Reason: " } },
+	{ "sshd: progress comes with the question", { SSHD, .typed = "", .steps = STEPS(TRY,
+		SEND("type=progress|text=asking sre\nby 14:32|id=" ID "|wait=1000000"), LOOK, EXPECT("type=answer|text="),
+		SEND("type=progress|text=asking sre\nby 14:32|id=" ID "|wait=1000000"), LOOK, EXPECT("type=answer|text="), LOOK,
+		EXPECT("type=answer|text="), SEND("type=verdict|result=allow|text=approved by bob|id=" ID), GONE) }, PAM_SUCCESS,
+		{ "P:pam-jit: asking sre\npam-jit: by 14:32\nPress Enter: ", "P:Press Enter: ", "I:pam-jit: approved by bob" } },
+	{ "sshd: as often as she likes", { SSHD, .typed = "x", .steps = STEPS(TRY,
+#define TWICE LOOK, EXPECT("type=answer|text="), LOOK, EXPECT("type=answer|text=")
+		TWICE, TWICE, TWICE, TWICE, TWICE, ALLOW) }, PAM_SUCCESS },
+	{ "sshd: refused while the question stands", { SSHD, .typed = "", .slow_prompt = 100 * 1000, .steps = STEPS(TRY, LOOK,
+		SEND("type=verdict|result=denied|text=denied by bob|id=" ID), GONE) }, PAM_PERM_DENIED, { "E:pam-jit: denied by bob" } },
+	{ "sshd: news while the question stands", { SSHD, .typed = "", .slow_prompt = 100 * 1000, .steps = STEPS(TRY, LOOK,
+		SEND("type=progress|text=bob agreed|id=" ID "|wait=1000000"), EXPECT("type=answer|text="), LOOK,
+		EXPECT("type=answer|text="), ALLOW) }, PAM_SUCCESS, { "P:pam-jit: bob agreed\nPress Enter: " } },
+	{ "sshd: jitd goes while the question stands", { SSHD, .typed = "", .slow_prompt = 100 * 1000, .steps = STEPS(TRY,
+		SEND("type=progress|text=asking|id=" ID "|wait=1000000"), LOOK, CLOSE, ACCEPT,
+		EXPECT("type=account|interactive=try|id=" ID), ALLOW) }, PAM_SUCCESS },
+	{ "sshd: questions reach nobody", { SSHD, .steps = STEPS(TRY, SEND("type=progress|text=asking|id=" ID "|wait=1000000"), LOOK,
+		EXPECT("type=answer|!text"), SEND("type=ask|what=reason|text=Reason: |wait=1000000"), EXPECT("type=answer|!text"),
+		SEND("type=progress|text=waiting|id=" ID "|wait=1000000"), SEND("type=verdict|result=pending|text=ask bob"), GONE) },
+		PAM_PERM_DENIED, { "E:pam-jit: ask bob" }, .unsaid = "P:Reason" },
+	{ "sshd: the client goes from the question", { SSHD, .typed = "", .answers = 1, .steps = STEPS(TRY, LOOK,
+		EXPECT("type=answer|text="), LOOK, EXPECT("type=leave|cause=client-gone"), GONE) }, PAM_PERM_DENIED },
+	{ "sshd: the client goes from the first question", { SSHD, .slow_prompt = 100 * 1000, .steps = STEPS(TRY, LOOK,
+		ACT(harness_close_tcp), EXPECT("type=leave|cause=client-gone"), GONE) }, PAM_PERM_DENIED },
+	{ "sshd: more than can be kept", { SSHD, .typed = "", .steps = STEPS(TRY,
+#define LONG "123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 "
+#define LONGER LONG LONG LONG LONG LONG LONG LONG LONG LONG
+		SEND("type=progress|text=1 " LONGER "|id=" ID "|wait=1000000"), SEND("type=progress|text=2 " LONGER "|id=" ID "|wait=1000000"),
+		SEND("type=progress|text=3 " LONGER "|id=" ID "|wait=1000000"), SEND("type=progress|text=4 " LONGER "|id=" ID "|wait=1000000"),
+		SEND("type=progress|text=5 " LONGER "|id=" ID "|wait=1000000"), LOOK, EXPECT("type=answer"), ALLOW) }, PAM_SUCCESS,
+		{ "P:pam-jit: ...\npam-jit: 5 " } },
 
 	/* ---- the module as it is installed ---- */
 	{ "installed: another service", { .service = "cron", .user = "alice", .real = true, .args = "service=x debug",
