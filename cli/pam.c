@@ -170,7 +170,7 @@ static int enable_one(struct editing *e, const char *service)
 	if (outside && pamfile_ours(&f.lines) == 0)
 		return cli_fail(CLI_REFUSED, "%s is left alone: %s includes it and has the lines already (jitctl pam disable %s first)",
 			path, outside, outside);
-	r = pamfile_enable(&f.lines, service, source, e, &w);
+	r = pamfile_enable(&f.lines, service, e->c->value[OPT_INTERACTIVE], source, e, &w);
 	if (r < 0)
 		return cli_fail(CLI_REFUSED, "%s is left alone: %s", path, w.text);
 	if (r == 0) {
@@ -302,6 +302,17 @@ static void remind(const struct editing *e)
 		       "Undo: jitctl pam disable --all\n");
 }
 
+/* Without this in sshd's own configuration nobody is ever asked at the client. */
+static void remind_sshd(const struct editing *e)
+{
+	if (!e->c->json)
+		printf("sshd asks at the client's terminal only where sshd_config says so:\n"
+		       "    KbdInteractiveAuthentication yes\n"
+		       "    Match User *,!root\n"
+		       "        AuthenticationMethods publickey,keyboard-interactive\n"
+		       "Root and accounts of programs stay with their key alone. More: man pam_jit, ON THE CLIENT'S TERMINAL\n");
+}
+
 static bool named(const struct cli *c, const char *service)
 {
 	for (size_t i = 0; i < c->argc; i++)
@@ -317,6 +328,8 @@ int verb_pam_enable(struct cli *c)
 
 	if (c->argc == 0)
 		return cli_usage(c, "which service? sudo, sudo-i, su, su-l or sshd");
+	if (c->value[OPT_INTERACTIVE] && !named(c, "sshd"))
+		return cli_usage(c, "--interactive is for sshd");
 	r = begin(&e, c);
 	if (r == CLI_DONE)
 		r = check_module(&e);
@@ -330,6 +343,8 @@ int verb_pam_enable(struct cli *c)
 		}
 	if (e.changed || e.dry)
 		remind(&e);
+	if (e.changed && c->value[OPT_INTERACTIVE])
+		remind_sshd(&e);
 	return result;
 }
 

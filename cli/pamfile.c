@@ -406,32 +406,88 @@ static int find_places(const struct pamfile *f, const char *service, pamfile_sou
 	return none_skips(&session, ret->session, w);
 }
 
-int pamfile_enable(struct pamfile *f, const char *service, pamfile_source source, void *userdata, struct why *w)
-{
-	bool sshd = strcmp(service, "sshd") == 0;
-	size_t ours = pamfile_ours(f), foreign = pamfile_foreign(f), wanted = sshd ? 3 : 2;
-	struct places at = {0};
-	int r;
+struct addition {
+	size_t at;
+	const char *text;
+};
 
-	if (foreign)
-		return why(w, -EEXIST, "line %zu names " MODULE " already and was not added by jitctl", foreign);
-	if (ours == wanted)
-		return 0;
-	if (ours)
-		return why(w, -EINVAL, "only %zu of the %zu lines are there; jitctl pam disable %s, then enable it again", ours,
-			wanted, service);
-	r = find_places(f, service, source, userdata, &at, w);
+/* From the last place to the first, so that none moves; of two at one place the first in the list comes to stand behind. */
+static int insert_all(struct pamfile *f, struct addition *add, size_t n, struct why *w)
+{
+	while (n > 0) {
+		size_t last = 0;
+		int r;
+
+		for (size_t i = 1; i < n; i++)
+			if (add[i].at > add[last].at)
+				last = i;
+		r = insert(f, add[last].at, add[last].text, w);
+		if (r < 0)
+			return r;
+		n--;
+		memmove(&add[last], &add[last + 1], (n - last) * sizeof(*add));
+	}
+	return 1;
+}
+
+static size_t ours_in_auth(const struct pamfile *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const char *bad;
+		struct rule r;
+
+		rule_read(f->line[i].text, &r, &bad);
+		n += line_ours(&f->line[i]) && strcmp(r.type, "auth") == 0;
+	}
+	return n;
+}
+
+static int auth_place(const struct pamfile *f, const char *service, pamfile_source source, void *userdata, size_t *ret,
+	struct why *w)
+{
+	struct stack auth CLEAN(stack_done) = {0};
+	int r = walk(f, service, "auth", source, userdata, &auth, w);
+
 	if (r < 0)
 		return r;
-	/* From the last place to the first, so that none moves. */
-	r = insert(f, at.session, "session    required     " MODULE "    " PAMFILE_MARK, w);
-	if (r == 0 && at.account > at.before)
-		r = insert(f, at.account, "account    requisite    " MODULE "    " PAMFILE_MARK, w);
-	if (r == 0 && sshd)
-		r = insert(f, at.before, "session    required     " MODULE " phase=before    " PAMFILE_MARK, w);
-	if (r == 0 && at.account <= at.before)
-		r = insert(f, at.account, "account    requisite    " MODULE "    " PAMFILE_MARK, w);
-	return r < 0 ? r : 1;
+	if (auth.n == 0)
+		return why(w, -EINVAL, "it has no auth lines; that is not a file of %s as it is shipped", service);
+	*ret = auth.rule[0].from;
+	return 0;
+}
+
+int pamfile_enable(struct pamfile *f, const char *service, bool interactive, pamfile_source source, void *userdata,
+	struct why *w)
+{
+	bool sshd = strcmp(service, "sshd") == 0;
+	size_t auth = ours_in_auth(f), gate = pamfile_ours(f) - auth, foreign = pamfile_foreign(f), wanted = sshd ? 3 : 2;
+	struct addition add[4];
+	struct places at = {0};
+	size_t n = 0;
+	int r = 0;
+
+	interactive = interactive && sshd;
+	if (foreign)
+		return why(w, -EEXIST, "line %zu names " MODULE " already and was not added by jitctl", foreign);
+	if (gate != wanted && gate + auth > 0)
+		return why(w, -EINVAL, "only %zu of the %zu lines are there; jitctl pam disable %s, then enable it again", gate, wanted,
+			service);
+	if (gate == 0) {
+		r = find_places(f, service, source, userdata, &at, w);
+		add[n++] = (struct addition){at.session, "session    required     " MODULE "    " PAMFILE_MARK};
+		add[n++] = (struct addition){at.account, "account    requisite    " MODULE "    " PAMFILE_MARK};
+		if (sshd)
+			add[n++] = (struct addition){at.before, "session    required     " MODULE " phase=before    " PAMFILE_MARK};
+	}
+	if (r == 0 && interactive && auth == 0) {
+		add[n].text = "auth       [success=done default=ignore]    " MODULE " after=publickey    " PAMFILE_MARK;
+		r = auth_place(f, service, source, userdata, &add[n++].at, w);
+	}
+	if (r < 0 || n == 0)
+		return r;
+	return insert_all(f, add, n, w);
 }
 
 /* ---- diff ---- */

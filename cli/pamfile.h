@@ -11,6 +11,9 @@
  * session   right behind the last include of session lines, because pam_systemd, which stands in there, takes the process into
  *           a scope of its own; `required`.  Everything that comes before it must be unable to skip it ("sufficient", "done",
  *           a jump too far), or the file is refused.
+ * auth      only of sshd and only when asked for: before every other auth line, "[success=done default=ignore]".  Where sshd has
+ *           verified a key, keyboard-interactive needs no password; everywhere else the stack goes on as before.  The module,
+ *           not the control, sees to that, so that the line opens nothing by itself.
  * sshd      besides, `phase=before` right in front of the first include of session lines: pam_systemd reads the time limit of
  *           the session there. */
 #pragma once
@@ -38,9 +41,9 @@ typedef char *(*pamfile_source)(const char *service, void *userdata);
 
 /* -EINVAL with words for what is no text of lines. */
 int pamfile_read(const char *text, size_t len, struct pamfile *ret, struct why *w);
-/* Adds our lines for SERVICE.  1: done; 0: they are all there; -EEXIST: somebody else's line names pam_jit.so; -EINVAL: the
+/* Adds our lines for SERVICE, INTERACTIVE (sshd) with the one for auth.  1: done; 0: they are all there; -EEXIST: somebody else's line names pam_jit.so; -EINVAL: the
  * file is not one that we can be sure of.  Words say which line. */
-int pamfile_enable(struct pamfile *f, const char *service, pamfile_source source, void *userdata, struct why *w);
+int pamfile_enable(struct pamfile *f, const char *service, bool interactive, pamfile_source source, void *userdata, struct why *w);
 /* Takes our lines out; how many. */
 size_t pamfile_disable(struct pamfile *f);
 /* How many of our lines stand in it. */

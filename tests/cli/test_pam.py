@@ -156,3 +156,19 @@ def test_warns_when_jitd_cannot_be_asked(cli):
     assert r.code in (0, 6)
     if r.code == 0:
         assert re.search("jitd cannot be asked", r.err)
+
+
+def test_interactive(cli, root):
+    before = files(root)
+    r = cli("pam", "enable", "sudo", "--interactive", "--root", str(root))
+    assert r.code == 2 and "--interactive is for sshd" in r.err and files(root) == before
+    r = cli("pam", "enable", "sshd", "--root", str(root))
+    assert r.code == 0 and "AuthenticationMethods" not in r.out
+    r = cli("pam", "enable", "sudo", "sshd", "--interactive", "--root", str(root))
+    assert r.code == 0 and "sshd: gated from now on" in r.out
+    assert "AuthenticationMethods publickey,keyboard-interactive" in r.out
+    assert "after=publickey" in (root / "etc/pam.d/sshd").read_text() and "after=" not in (root / "etc/pam.d/sudo").read_text()
+    r = cli("pam", "enable", "sshd", "--interactive", "--root", str(root))
+    assert r.code == 0 and r.out == "sshd: gated already\n"
+    assert cli("pam", "disable", "--all", "--root", str(root)).code == 0
+    assert files(root) == before

@@ -34,15 +34,20 @@ static void read_file(const char *text, struct pamfile *f)
 }
 
 /* Enables TEXT for SERVICE and gives the new text, or NULL and the error. */
-static char *enabled(const char *text, const char *service, pamfile_source source, void *userdata, int *ret)
+static char *enabled_how(const char *text, const char *service, bool interactive, pamfile_source source, void *userdata, int *ret)
 {
 	struct pamfile f CLEAN(pamfile_done) = {0};
 	struct why w;
 	size_t len;
 
 	read_file(text, &f);
-	*ret = pamfile_enable(&f, service, source, userdata, &w);
+	*ret = pamfile_enable(&f, service, interactive, source, userdata, &w);
 	return *ret < 0 ? NULL : pamfile_text(&f, &len);
+}
+
+static char *enabled(const char *text, const char *service, pamfile_source source, void *userdata, int *ret)
+{
+	return enabled_how(text, service, false, source, userdata, ret);
 }
 
 static void round_trip(const char *text, const char *service, pamfile_source source, void *userdata)
@@ -61,7 +66,7 @@ static void round_trip(const char *text, const char *service, pamfile_source sou
 	assert_int_equal(pamfile_ours(&f), strcmp(service, "sshd") ? 2 : 3);
 	/* Twice changes nothing. */
 	read_file(on, &again);
-	assert_int_equal(pamfile_enable(&again, service, source, userdata, &w), 0);
+	assert_int_equal(pamfile_enable(&again, service, false, source, userdata, &w), 0);
 	assert_int_equal(pamfile_disable(&f), strcmp(service, "sshd") ? 2 : 3);
 	off = pamfile_text(&f, &len);
 	assert_string_equal(off, text);
@@ -101,6 +106,66 @@ static void test_places(void **state)
 					"\naccount    required     pam_nologin.so\n"));
 	assert_non_null(strstr(sshd_on, "session    required     pam_jit.so phase=before    " PAMFILE_MARK
 					"\n@include common-session\nsession    required     pam_jit.so    " PAMFILE_MARK "\n"));
+}
+
+/* --interactive: one line more, before every auth line, whether the gate is there already or not; what disable leaves is the file before. */
+static void test_interactive(void **state)
+{
+	static const char *const releases[] = {"debian12", "debian13"};
+
+	for (size_t i = 0; i < ELEMENTS(releases); i++) {
+		struct pamfile f CLEAN(pamfile_done) = {0}, again CLEAN(pamfile_done) = {0};
+		char release[16];
+		int r;
+		size_t len;
+		struct why w;
+
+		strcpy(release, releases[i]);
+		CLEAN(free_p) char *text = sample("sshd", release), *gate = enabled(text, "sshd", sample, release, &r);
+		CLEAN(free_p) char *on = enabled_how(text, "sshd", true, sample, release, &r);
+		CLEAN(free_p) char *later = enabled_how(gate, "sshd", true, sample, release, &r), *off = NULL;
+
+		assert_int_equal(r, 1);
+		assert_string_equal(on, later);
+		assert_non_null(strstr(on, "\nauth       [success=done default=ignore]    pam_jit.so after=publickey    " PAMFILE_MARK
+					   "\n@include common-auth\n"));
+		read_file(on, &f);
+		read_file(on, &again);
+		assert_int_equal(pamfile_ours(&f), 4);
+		assert_int_equal(pamfile_enable(&f, "sshd", true, sample, release, &w), 0);
+		assert_int_equal(pamfile_enable(&f, "sshd", false, sample, release, &w), 0);
+		assert_int_equal(pamfile_disable(&again), 4);
+		off = pamfile_text(&again, &len);
+		assert_string_equal(off, text);
+	}
+}
+
+static void test_interactive_refused(void **state)
+{
+	static const char *const texts[] = {
+		"account required pam_unix.so\nsession required pam_unix.so\n", /* no auth lines */
+		"auth [success=done default=ignore] pam_jit.so after=publickey " PAMFILE_MARK "\nauth required pam_unix.so\n"
+		"account required pam_unix.so\nsession required pam_unix.so\n", /* half of ours */
+		"auth required pam_jit.so\nauth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n",
+	};
+
+	for (size_t i = 0; i < ELEMENTS(texts); i++) {
+		int r;
+
+		assert_null(enabled_how(texts[i], "sshd", true, no_source, NULL, &r));
+		assert_int_equal(r, i == 2 ? -EEXIST : -EINVAL);
+	}
+}
+
+/* Only sshd has it. */
+static void test_interactive_elsewhere(void **state)
+{
+	char release[] = "debian12";
+	int r;
+	CLEAN(free_p) char *sudo = sample("sudo", release), *on = enabled_how(sudo, "sudo", true, sample, release, &r);
+
+	assert_int_equal(r, 1);
+	assert_null(strstr(on, "after="));
 }
 
 static char *plain(const char *service, void *userdata)
@@ -218,7 +283,7 @@ static void test_diff(void **state)
 	FILE *out = open_memstream(&text, &len);
 
 	read_file("#1\n#2\n#3\n#4\naccount required pam_unix.so\n#5\n#6\n#7\n#8\n#9\n#10\n#11\nsession required pam_unix.so\n", &f);
-	assert_int_equal(pamfile_enable(&f, "sudo", no_source, NULL, &w), 1);
+	assert_int_equal(pamfile_enable(&f, "sudo", false, no_source, NULL, &w), 1);
 	pamfile_diff(out, &f, "/etc/pam.d/sudo");
 	fclose(out);
 	assert_string_equal(text, "--- /etc/pam.d/sudo\n+++ /etc/pam.d/sudo\n@@ -2,6 +2,7 @@\n #2\n #3\n #4\n"
@@ -232,6 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_debian),      cmocka_unit_test(test_places),       cmocka_unit_test(test_without_newline),
 		cmocka_unit_test(test_no_includes), cmocka_unit_test(test_refused),      cmocka_unit_test(test_jump_inside),
+		cmocka_unit_test(test_interactive), cmocka_unit_test(test_interactive_refused),
+		cmocka_unit_test(test_interactive_elsewhere),
 		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_disable_only_ours), cmocka_unit_test(test_diff),
 	};
 
