@@ -181,6 +181,7 @@ void account_cancel(struct client *c)
 	c->ticket = 0;
 	c->context = context_free(c->context);
 	checking_done(&c->checking, c->jitd->checks);
+	sudoers_cancel(c);
 	client_unwait(c);
 }
 
@@ -486,7 +487,7 @@ static void ask_people(struct client *c, const struct rule *rule, const struct c
 	if (too_often(c) || !quota_left(c))
 		return;
 	gather(c);
-	if (!reason_settled(c, rule))
+	if (!reason_settled(c, rule) || !sudoers_settled(c))
 		return;
 	/* After all that the host itself has against it: nothing is looked at for a call that is refused anyway. */
 	if (!known && checking_wait(c, rule, c->call, "ask", account_judge, &checked))

@@ -6,7 +6,7 @@ helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/w
 	helper/spool.h helper/spool.c helper/inbox.c helper/notes.h helper/notes.c \
 	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c helper/memfd.h helper/memfd.c helper/sanitized.h \
 	helper/units.h helper/units.c helper/units-op.h helper/units-op.c helper/units-timer.c \
-	helper/units-attach.c helper/units-cgroup.h helper/units-cgroup.c \
+	helper/units-attach.c helper/units-sudo.c helper/units-cgroup.h helper/units-cgroup.c \
 	helper/worker.h helper/worker.c helper/worker-lane.h helper/worker-lane.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
 	helper/checks.h helper/checks.c helper/check-wire.h \
 	helper/expire.h helper/expire.c helper/expire-bus.c helper/expire-bus.h

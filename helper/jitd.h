@@ -10,6 +10,7 @@
  * uses.c      processes let go under a grant: opened, attached, closed
  * ends.c      the end of a grant, and what is resumed after a restart
  * intake.c    decisions and revocations from the inbox, judged
+ * sudoers.c   whether sudo would let it be done at all, asked before people are
  * session.c   open and close of sessions
  * replay.c    the ledger read again at start
  * record.c    records, refusals counted, receipts
@@ -147,6 +148,7 @@ struct jitd {
 	struct refusal *refusals;
 	struct denials *denials;
 	unsigned denials_others;
+	struct sudoers *sudoers;
 	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
 	sd_event_source *teller;
 	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
@@ -261,6 +263,12 @@ void checking_done(struct checking *k, struct checks *checks);
 /* What exec: programs are told.  New object; NULL: out of memory. */
 struct json_object *check_facts(const struct jitd *j, const struct facts *f, const char *rule, const char *reason, const char *moment);
 
+/* ---- sudoers.c ---- */
+/* True: C was not asked for ahead, or sudo would run it.  False: sudo is being asked and account_judge() comes again, or
+ * C has its verdict and is gone. */
+bool sudoers_settled(struct client *c);
+void sudoers_cancel(struct client *c);
+
 /* ---- session.c ---- */
 /* Keyboard-interactive logins are judged in a child of the process that opens the session: an `allow` is kept for it. */
 void session_allow(struct client *c, const char *user);
@@ -290,6 +298,8 @@ struct client {
 	char *conn;               /* sshd: the connection; NULL */
 	uint64_t hold_until, asked_at; /* boot usec: the end of Hold=, 0 before the first wait; the last question to look */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
+	struct sudoers_question *question; /* to sudo, under way; NULL: none */
+	bool sudoers_let;         /* sudo said that it would run this */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
 	jit_id waited;            /* the request that this call says it waited for; "" */
 	bool busy;                /* over a quota: its first word is answered with that */

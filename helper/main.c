@@ -273,6 +273,7 @@ static void stop(struct jitd *j)
 	while (j->requests)
 		request_forget(j->requests);
 	identities_free(j);
+	free(j->sudoers);
 	policy_free(j->policy);
 	conf_errors_done(&j->policy_errors);
 	j->ledger = ledger_close(j->ledger);

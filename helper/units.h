@@ -53,5 +53,9 @@ void units_kill(struct units *u, const jit_id id, units_done done, void *userdat
 /* logind: end a login session; kill what ignores it after the grace is the caller's business (units_session_kill). */
 void units_session_terminate(struct units *u, const char *session, units_done done, void *userdata);
 void units_session_kill(struct units *u, const char *session, units_done done, void *userdata);
+/* Would sudo let USER run COMMAND (absolute path and arguments) as TARGET?  `sudo -n -l -U USER -u TARGET -- COMMAND` as
+ * root, without a terminal, in a service of its own (jit-sudo-*.service).  RESULT 0: it would; -EACCES: sudoers does not
+ * allow it; anything else: sudo could not be asked, WORDS are its own where it said some.  COMMAND is copied. */
+void units_sudo(struct units *u, const char *user, const char *target, char *const *command, units_done done, void *userdata);
 /* How many processes are in the slice now (reads cgroup.procs of its scopes); -errno. */
 int units_population(const jit_id id);

@@ -15,6 +15,7 @@
 #define JIT_INCIDENT_RUN JIT_RUNDIR "/incident"
 #define JIT_OPERATORS "jit-operators"    /* group */
 #define JIT_COURIER_STATUS "/run/jit-courier/status.json"
+#define SUDO_PATH "/usr/bin/sudo"
 #define JIT_BUS_NAME "org.pamjit.Jit1"
 #define JIT_BUS_PATH "/org/pamjit/Jit1"
 #define JIT_BUS_INTERFACE "org.pamjit.Jit1"

@@ -23,6 +23,13 @@ Decision=approve
 Need=1 of sre
 For=30s
 
+[Rule bob-asks]
+Service=sudo
+User=bob carol
+Decision=approve
+Need=1 of sre
+For=30s
+
 [Rule dave-asks]
 Service=sudo
 User=dave
@@ -40,7 +47,7 @@ Message=not you
 SUDOERS = """\
 alice ALL=(ALL:ALL) NOPASSWD: ALL
 dave ALL=(ALL:ALL) NOPASSWD: ALL
-bob ALL=(ALL:ALL) NOPASSWD: /usr/bin/true one, /usr/bin/systemctl restart *
+bob ALL=(root) NOPASSWD: /usr/bin/true one, /usr/bin/systemctl restart *
 """
 
 
@@ -122,6 +129,100 @@ def test_nobody_is_refused_for_a_queue_of_his_own(desk, large_files):
     while requested(desk) < 40:
         assert time.monotonic() < end and sudos(desk.host) >= 40
         time.sleep(0.5)
+
+
+# ---- what sudo would refuse anyway ----
+
+def paged(desk):
+    return [e for e in desk.ledger()[desk.mark:] if e["event"] == "requested"]
+
+
+def refusals(desk):
+    return [f'{e["text"]} ({e.get("name")})' for e in desk.ledger()[desk.mark:] if e["event"] == "refused"]
+
+
+@pytest.fixture
+def ahead(desk):
+    desk.clear()
+    desk.host.run("systemctl", "restart", "jitd.service")  # refusals are told once a minute
+    desk.mark = len(desk.ledger())
+    yield desk
+    assert "jit-sudo-" not in desk.host.run("systemctl", "list-units", "--all", "--no-legend").stdout
+    desk.clear()
+
+
+@pytest.mark.parametrize("words", ["/usr/bin/id", "/usr/bin/true two", "true", "systemctl stop nginx", "-u daemon true one"])
+def test_what_sudoers_does_not_allow_pages_nobody(ahead, words):
+    """bob may `true one` and restart what he likes, as root, and nothing else."""
+    done = ahead.host.ssh("bob", f"jitctl request {words}", check=False)
+    assert done.returncode == 1 and not paged(ahead)
+    assert "sudoers does not let bob run this as " in done.stderr and "nobody was asked" in done.stderr, done.stderr
+    assert len(refusals(ahead)) == 1 and "sudoers does not let bob run what was asked for ahead (/usr/bin/" in refusals(ahead)[0]
+
+
+@pytest.mark.parametrize("words", ["true one", "/usr/bin/true one", "systemctl restart nginx"])
+def test_what_sudoers_allows_is_asked(ahead, words):
+    done = ahead.host.ssh("bob", f"jitctl request {words}")
+    assert re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}", done.stdout) and len(paged(ahead)) == 1, done
+
+
+@pytest.fixture
+def other_sudo(ahead):
+    """Puts a script where sudo is."""
+    host = ahead.host
+    host.run("mv", "/usr/bin/sudo", "/usr/bin/sudo.away")
+    yield lambda script: host.put("/usr/bin/sudo", f"#!/bin/sh\n{script}\n", 0o755)
+    host.run("mv", "/usr/bin/sudo.away", "/usr/bin/sudo")
+
+
+@pytest.mark.parametrize("argument", ["%h $HOME ${HOME} $$ %%", "a b\n;|", "-U", "--", "\u00e9", "'\"\\\\x41", "", "x" * 5000, "@:+!-"])
+def test_arguments_reach_sudo_as_they_are(ahead, other_sudo, argument):
+    """systemd would expand some of them."""
+    host = ahead.host
+    other_sudo("printf '%s\\0' \"$@\" >/run/asked; env >/run/asked.env")
+    host.ssh("carol", "jitctl", "request", "-u", "daemon", "--", "echo", argument)
+    asked = host.read("/run/asked").split("\0")[:-1]
+    assert asked == ["-n", "-l", "-U", "carol", "-u", "daemon", "--", "/usr/bin/echo", argument]
+    assert len(paged(ahead)) == 1
+    names = {line.split("=")[0] for line in host.read("/run/asked.env").splitlines()}
+    assert names <= {"PATH", "LC_ALL", "LANG", "PWD", "INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM"}, names
+
+
+def test_hosts_by_address_are_known_to_sudo(ahead):
+    """Not so in jitd's own sandbox, which has no network."""
+    host = ahead.host
+    address = host.run("sh", "-c", "ip -4 -o addr show scope global | sed 's|/.*||; s|.* ||'").stdout.strip()
+    host.put("/etc/sudoers.d/odd", f"carol {address} = (ALL) NOPASSWD: /usr/bin/echo\n", 0o440)
+    try:
+        host.ssh("carol", "jitctl request echo")
+    finally:
+        host.run("rm", "/etc/sudoers.d/odd")
+
+
+@pytest.mark.parametrize("sudo,words", [(None, "could not be run"), ("exec sleep 100", "not done in 4 s"),
+                                        ("kill -SEGV $$", "failed"),
+                                        ("echo cannot think today >&2; exit 1", "cannot think today"), ("exit 3", "failed")])
+def test_sudo_that_cannot_be_asked(ahead, other_sudo, sudo, words):
+    if sudo:
+        other_sudo(sudo)
+    done = ahead.host.ssh("bob", "jitctl request true one", check=False)
+    assert done.returncode == 1 and not paged(ahead)
+    assert "sudo cannot be asked whether bob may run this" in done.stderr and "nobody was asked" in done.stderr
+    assert re.search(words, done.stderr), done.stderr
+    assert "sudo cannot be asked what bob may run" in refusals(ahead)[0]
+
+
+def test_asking_ahead_in_a_loop_starts_no_end_of_services(ahead):
+    host = ahead.host
+    host.put("/etc/jit/jitd.conf", CONF.replace("MaxPerMinute=1000", "MaxPerMinute=5"))
+    host.run("systemctl", "reload", "jitd")
+    try:
+        said = host.ssh("bob", "for i in $(seq 12); do jitctl request id $i 2>&1; done", check=False).stdout
+    finally:
+        host.put("/etc/jit/jitd.conf", CONF + "MaxPendingPerUser=100\n")
+        host.run("systemctl", "reload", "jitd")
+    assert said.count("sudoers does not let bob") == 5 and said.count("as many as may be") == 7, said
+    assert len(refusals(ahead)) == 2
 
 
 # ---- denials ----
