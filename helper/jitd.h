@@ -147,7 +147,7 @@ struct jitd {
 	struct control *control;
 	struct refusal *refusals;
 	struct denials *denials;
-	unsigned denials_others;
+	unsigned denials_others, refusals_others; /* of those that are too many to be told apart */
 	struct sudoers *sudoers;
 	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
 	sd_event_source *teller;

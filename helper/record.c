@@ -123,6 +123,9 @@ struct refusal {
 	unsigned count;
 };
 
+/* Of those that are too many to be told apart. */
+static char refusals_where[] = "host", refusals_reason[] = "more kinds than are told apart";
+
 static void refusal_write(struct jitd *j, struct refusal *f)
 {
 	struct json_object *o = json_object_new_object();
@@ -243,6 +246,9 @@ void record_flush(struct jitd *j, bool all)
 	denials_flush(j, all ? USEC_INFINITY : now);
 	denials_write(j, &(struct denials){ .rule = denials_others, .more = j->denials_others });
 	j->denials_others = 0;
+	if (j->refusals_others)
+		refusal_write(j, &(struct refusal){ .where = refusals_where, .reason = refusals_reason, .count = j->refusals_others });
+	j->refusals_others = 0;
 	while (*p) {
 		struct refusal *f = *p;
 
@@ -287,8 +293,10 @@ bool record_refusal(struct jitd *j, const char *where, const char *id, const cha
 		f->next = j->refusals;
 		j->refusals = f;
 	}
-	if (!f || !f->where)
+	if (!f || !f->where) {
+		j->refusals_others += !f;
 		return false;
+	}
 	f->count++;
 	if (f->quiet_until > clock_boot())
 		return false;
