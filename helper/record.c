@@ -172,9 +172,9 @@ static void denials_free(struct denials *d)
 
 static void denials_write(struct jitd *j, const struct denials *d)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = d->more ? json_object_new_object() : NULL;
 
-	if (!o || !d->more)
+	if (!o)
 		return;
 	if (d->user)
 		json_add_u64(o, "uid", d->uid);

@@ -5,7 +5,8 @@ tests_host_units_probe_LDADD = helper/libhands.la
 
 if CMOCKA
 hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-verify tests/unit/test-expire \
-	tests/unit/test-look tests/unit/test-writable tests/unit/test-context tests/unit/test-past
+	tests/unit/test-look tests/unit/test-writable tests/unit/test-context tests/unit/test-past \
+	tests/unit/test-record
 check_PROGRAMS += $(hands_tests)
 TESTS += $(hands_tests)
 endif
@@ -26,6 +27,10 @@ tests_unit_test_look_SOURCES = tests/unit/test-look.c $(helper_look)
 tests_unit_test_look_LDADD = lib/libjit.la $(CMOCKA_LIBS)
 tests_unit_test_context_SOURCES = tests/unit/test-context.c $(hands_common)
 tests_unit_test_context_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
+tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/unit/no-main.c
+tests_unit_test_record_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_boot -Wl,--wrap=ledger_append \
+	-Wl,--wrap=sd_journal_send
+tests_unit_test_record_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
 tests_unit_test_past_SOURCES = tests/unit/test-past.c tests/unit/no-main.c
 tests_unit_test_past_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
 tests_unit_test_writable_SOURCES = tests/unit/test-writable.c $(helper_writable)
