@@ -16,6 +16,7 @@
 
 struct sender;
 struct collector;
+struct questions;
 
 struct courier_paths {
 	const char *config, *outbox, *inbox, *statedir, *status;
@@ -33,6 +34,7 @@ struct courier {
 	struct status status;
 	struct sender *sender;
 	struct collector *collector;
+	struct questions *questions;
 };
 
 /* When a lane (sending, collecting) may try again. */
@@ -68,6 +70,10 @@ int collector_new(struct courier *c, struct collector **ret);
 struct collector *collector_free(struct collector *k);
 void collector_kick(struct collector *k);
 void collector_again(struct collector *k);
+
+/* questions.c: what jitd's checks ask of a URL; with or without a hub */
+int questions_new(struct courier *c, struct questions **ret);
+struct questions *questions_free(struct questions *q);
 
 /* enroll.c: `jit-courier enroll …`: an exit code */
 int enroll_command(const struct courier_paths *paths, int argc, char **argv);

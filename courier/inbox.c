@@ -69,6 +69,21 @@ void inbox_drop(int dirfd, const struct inbox_item *i)
 	(void)unlinkat(dirfd, name, 0);
 }
 
+int inbox_put(int dirfd, const char *name, const char *text)
+{
+	char staged[NAME_SIZE];
+	int r;
+
+	if ((size_t)snprintf(staged, sizeof(staged), STAGED "%s", name) >= sizeof(staged))
+		return -ENAMETOOLONG;
+	r = write_staged(dirfd, staged, text);
+	if (r >= 0 && renameat(dirfd, staged, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0 && r != -EEXIST)
+		(void)unlinkat(dirfd, staged, 0);
+	return r;
+}
+
 static bool parse_staged(const char *name, struct inbox_item *ret)
 {
 	unsigned long long n;

@@ -13,3 +13,5 @@ int inbox_commit(int dirfd, const struct inbox_item *i);
 void inbox_drop(int dirfd, const struct inbox_item *i);
 /* Finishes what a former run staged: up to CURSOR it is committed, beyond it will be fetched again. 0 or -errno. */
 int inbox_recover(int dirfd, uint64_t cursor);
+/* One file at once, of which nothing is kept over a crash.  0 or -errno, nothing is left then. */
+int inbox_put(int dirfd, const char *name, const char *text);

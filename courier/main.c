@@ -185,6 +185,8 @@ static int courier_start(struct courier *c)
 		r = collector_new(c, &c->collector);
 	if (r >= 0)
 		r = sender_new(c, &c->sender);
+	if (r >= 0)
+		r = questions_new(c, &c->questions);
 	/* Without it a new secret is only found later. */
 	if (r >= 0 && sd_event_add_inotify(c->event, &c->secret_watch, c->paths.statedir, IN_MOVED_TO | IN_ONLYDIR,
 			      on_secret, c) < 0)
@@ -199,6 +201,7 @@ static void courier_stop(struct courier *c)
 	sd_event_source_disable_unref(c->secret_watch);
 	c->sender = sender_free(c->sender);
 	c->collector = collector_free(c->collector);
+	c->questions = questions_free(c->questions);
 	c->web = web_free(c->web);
 	state_done(&c->state);
 	status_done(&c->status);

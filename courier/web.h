@@ -21,8 +21,10 @@ int web_new(sd_event *event, size_t answer_max, struct web **ret);
 struct web *web_free(struct web *w); /* every transfer must be over or cancelled */
 
 struct web_call {
+	/* Of the hub: its address, CA and pin.  NULL: URL is anybody's, believed by the system's CAs, and of the answer's body
+	 * only the first line is fetched. */
 	const struct courier_conf *conf;
-	const char *method, *path;
+	const char *method, *path, *url;
 	const char *secret; /* NULL: none */
 	const char *body;   /* NULL: none; copied */
 	size_t len;

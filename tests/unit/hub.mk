@@ -18,4 +18,4 @@ tests_unit_test_hub_document_LDADD = lib/libjit.la $(CMOCKA_LIBS) $(JSON_LIBS)
 # With a hub, a courier and those that lie to them (pytest; the programs are in $JIT_BUILD).
 EXTRA_DIST += tests/hub/conftest.py tests/hub/hubtest.py tests/hub/test_api.py tests/hub/test_courier.py \
 	tests/hub/test_courier_tls.py tests/hub/test_daemon.py tests/hub/test_liar.py tests/hub/test_limits.py \
-	tests/hub/test_login.py tests/hub/test_openapi.py tests/hub/test_wait.py
+	tests/hub/test_login.py tests/hub/test_openapi.py tests/hub/test_questions.py tests/hub/test_wait.py
