@@ -2,15 +2,20 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
 from answers import CONF, Desk
 
+PORT = 8087
+
 RULES = """\
 [Rule {name}]
 Service=sudo
-User=alice
+User=alice bob
 Target=root
 Command=/usr/bin/true {name}
 {keys}
@@ -72,6 +77,11 @@ RAISED = RULE.add("Escalate=2 of sre unless load<1000 file:/etc/freeze=absent", 
 CALM = RULE.add("Escalate=2 of sre unless load<1000")
 WHO = RULE.add("Check=exec:/usr/local/lib/site/who")
 DAEMON = RULE.add("Check=exec:/usr/local/lib/site/daemon", decision="allow")
+HTTP_OPEN = RULE.add(f"Check=http://127.0.0.1:{PORT}/open")
+HTTP_FROZEN = RULE.add(f"Check=http://127.0.0.1:{PORT}/frozen")
+BOB = RULE.add("Check=load<0")
+HTTP_SLOW = RULE.add(f"Check=load<1000 http://127.0.0.1:{PORT}/slow")
+HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen", f"Inform=http://127.0.0.1:{PORT}/open")
 SLOW = RULE.add("Check=exec:/usr/local/lib/site/slow", decision="allow")
 
 PROGRAMS = {
@@ -141,4 +151,209 @@ def test_trips(web, rule, check, words):
     failed = [c for c in record["checks"] if not c["holds"]]
     assert failed and failed[0]["effect"] == "refuse" and failed[0]["by"] == "host"
     assert json.loads(web.run("jitctl", "list", "--all", "--json").stdout) == [], "nobody is asked"
+    assert children(web) == []
+
+
+def request_of(web, desk, rule):
+    """(terminal, document) of a call that is asked about."""
+    term, text = desk.ask(f"true {rule}")
+    return term, json.loads(text), text
+
+
+def results(document):
+    return {c["check"]: c for c in document["checks"]}
+
+
+def test_allow_when_all_holds(web):
+    done = sudo(web, ALLOW_HOLDS, check=True)
+    assert done.stdout == "" and done.stderr == ""
+    record = [r for r in records(web, "allowed") if r["rule"] == ALLOW_HOLDS][-1]
+    assert len(record["checks"]) == 10 and all(c["holds"] and c["text"] for c in record["checks"])
+
+
+def test_allow_refused(web):
+    done = sudo(web, ALLOW_TRIPS)
+    assert done.returncode == 1
+    assert f"refused by the check file:/etc/freeze=absent: /etc/freeze is there (rule '{ALLOW_TRIPS}')" in done.stderr
+    web.run("mv", "/etc/freeze", "/etc/thawed")
+    try:
+        sudo(web, ALLOW_TRIPS, check=True)
+    finally:
+        web.run("mv", "/etc/thawed", "/etc/freeze")
+
+
+def test_allow_escalated_to_approve(web, desk):
+    term, document, text = request_of(web, desk, ALLOW_RAISED)
+    assert document["need"] == "1 of sre"
+    desk.answer(text)
+    term.expect("status=0\r")
+    web.run("mv", "/etc/freeze", "/etc/thawed")
+    try:
+        done = sudo(web, ALLOW_RAISED, check=True)
+        assert done.stderr == ""
+    finally:
+        web.run("mv", "/etc/thawed", "/etc/freeze")
+
+
+def test_escalated_and_informed(web, desk):
+    """A sick host takes two people; both the checks and what was only looked at are in what they sign, and on their screen."""
+    term, document, text = request_of(web, desk, RAISED)
+    assert document["need"] == "2 of sre"
+    found = results(document)
+    assert list(found) == ["memory>1000T", "load<1000", "file:/etc/freeze=absent"]
+    assert found["memory>1000T"]["effect"] == "inform" and not found["memory>1000T"]["holds"]
+    assert found["file:/etc/freeze=absent"] == {"check": "file:/etc/freeze=absent", "effect": "escalate", "need": "2 of sre",
+                                                "by": "host", "holds": False, "text": "/etc/freeze is there"}
+    shown = web.run("jitctl", "show", document["id"]).stdout
+    assert re.search(r"FAILS file:/etc/freeze=absent: /etc/freeze is there", shown), shown
+    desk.answer(text, "bob")
+    term.expect("more are needed")
+    desk.answer(text, "carol")
+    term.expect("status=0\r")
+
+
+def test_not_escalated_on_a_calm_host(web, desk):
+    term, document, text = request_of(web, desk, CALM)
+    assert document["need"] == "1 of sre" and results(document)["load<1000"]["holds"]
+    desk.answer(text)
+    term.expect("status=0\r")
+
+
+def test_program_sees_facts_and_nothing_else(web):
+    done = web.ssh("alice", f"JIT_REASON='INC-7 $(id)' sudo true {WHO}", check=False)
+    assert "exec:/usr/local/lib/site/who: exit status 1: jit-check …" in done.stderr, done.stderr
+    web.put("/usr/local/lib/site/who", "#!/bin/sh\nenv | grep -v ^JIT_ | cut -d= -f1 | sort | tr '\\n' ' '; exit 1\n", 0o755)
+    assert re.search(r"exit status 1: LANG PATH PWD", sudo(web, WHO).stderr)
+    web.put("/usr/local/lib/site/who", "#!/bin/sh\necho \"$JIT_MOMENT/$JIT_RULE/$JIT_HOST/$JIT_SERVICE/$JIT_USER/$JIT_TARGET/"
+            "$JIT_COMMAND/$JIT_COMMAND_LINE/$JIT_CWD/$JIT_TTY/$JIT_REASON\"; exit 1\n", 0o755)
+    done = web.ssh("alice", f"JIT_REASON=INC-7 sudo true {WHO}", check=False)
+    assert f"ask/{WHO}/web1/sudo/alice/root//usr/bin/true/true {WHO}//home/alice/none/INC-7" in done.stderr, done.stderr
+
+
+def test_daemon_does_not_outlive_its_check(web):
+    sudo(web, DAEMON, check=True)
+    assert children(web) == []
+    assert web.run("pgrep", "-f", "sleep 424[23]", check=False).stdout == ""
+
+
+def test_progress_while_it_takes_long(web):
+    term = web.login("alice")
+    term.sendline(f"sudo true {SLOW}; echo status=$?")
+    term.expect("looking at the state of web1 first")
+    term.expect("status=0\r")
+
+
+def test_leaving_leaves_nothing(web):
+    term = web.login("alice")
+    rule = next(rule for rule, check, _ in TRIPPING if check.endswith("hangs"))
+    term.sendline(f"sudo true {rule}")
+    term.expect("looking at the state")
+    term.sendintr()
+    term.expect(term.prompt)
+    end = time.monotonic() + 10
+    while children(web):
+        assert time.monotonic() < end, children(web)
+        time.sleep(0.05)
+
+
+SERVER = """
+import http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/slow":
+            time.sleep(20)
+        self.send_response(503 if self.path == "/frozen" else 200)
+        self.end_headers()
+        self.wfile.write((self.path[1:] + " it is\\n").encode())
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def site(web):
+    """A server on the host's loopback, and a courier without a hub."""
+    server = subprocess.Popen(["ip", "netns", "exec", web.netns, sys.executable, "-c", SERVER, str(PORT)])
+    web.run("systemctl", "start", "jit-courier.service")
+    end = time.monotonic() + 10
+    while web.run("bash", "-c", f": </dev/tcp/127.0.0.1/{PORT}", check=False).returncode:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    yield server
+    web.run("systemctl", "stop", "jit-courier.service")
+    server.kill()
+    server.wait()
+
+
+def questions(web):
+    return web.run("sh", "-c", "ls /var/lib/jit/outbox | grep question", check=False).stdout.split()
+
+
+def test_http_holds(web, desk, site):
+    term, document, text = request_of(web, desk, HTTP_OPEN)
+    assert results(document)[f"http://127.0.0.1:{PORT}/open"] == {
+        "check": f"http://127.0.0.1:{PORT}/open", "effect": "refuse", "by": "courier", "holds": True, "text": "answer 200: open it is"}
+    assert questions(web) == []
+    desk.answer(text)
+    term.expect("status=0\r")
+
+
+def test_http_refuses_and_raises(web, desk, site):
+    done = sudo(web, HTTP_FROZEN)
+    assert f"refused by the check http://127.0.0.1:{PORT}/frozen: answer 503: frozen it is (rule '{HTTP_FROZEN}')" in done.stderr
+    _, document, _ = request_of(web, desk, HTTP_RAISED)
+    assert document["need"] == "2 of sre"
+
+
+def test_http_too_slow(web, site):
+    done = sudo(web, HTTP_SLOW)
+    assert re.search(r"/slow: cannot be asked: (no answer in 2 s|.*timed out)", done.stderr), done.stderr
+    assert questions(web) == []
+
+
+def test_no_courier(web):
+    done = sudo(web, HTTP_OPEN)
+    assert "cannot be asked: no answer in 2 s (does jit-courier run?)" in done.stderr, done.stderr
+    assert questions(web) == []
+
+
+def test_lying_courier(web, desk):
+    """A courier's yes only lets people be asked; what it makes up about other questions counts for nothing."""
+    def check(question, status=200, text="yes", **more):
+        return json.dumps({"v": 1, "type": "check", "document": json.dumps(
+            {"v": 1, "question": question, "status": status, "text": text, **more})})
+
+    desk.mark = len(desk.ledger())
+    term = web.login("alice")
+    term.sendline(f"sudo true {HTTP_OPEN}; echo status=$?")
+    end = time.monotonic() + 10
+    while not (names := questions(web)):
+        assert time.monotonic() < end
+    qid = names[0][len("question-"):-len(".json")]
+    desk.deliver(check("0" * 32))
+    desk.deliver(check(qid[:-1]))
+    desk.deliver(check(qid, text="all is well\x1b[2J\nsecond"))
+    term.expect("[0-9A-Z]{4}-[0-9A-Z]{4}: asking 1 of sre")
+    desk.deliver(check(qid, 503, "no"))
+    document = json.loads(desk.document(json.loads(web.run("jitctl", "list", "--all", "--json").stdout)[0]["id"]))
+    assert results(document)[f"http://127.0.0.1:{PORT}/open"]["text"] == "answer 200: all is well\\x1b[2J"
+    refused = desk.refusals()
+    assert any("no question of this id is open" in r for r in refused) and any("lacks v, question" in r for r in refused), refused
+
+
+def test_many_at_once_take_turns(web):
+    """One user's hanging checks do not keep another user's from being looked at."""
+    rule = next(rule for rule, check, _ in TRIPPING if check.endswith("hangs"))
+    many = [subprocess.Popen(web.ssh_argv("alice", f"sudo true {rule}"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    end = time.monotonic() + 10
+    while not children(web):
+        assert time.monotonic() < end
+    begun = time.monotonic()
+    done = sudo(web, BOB, user="bob")
+    assert "load<0: load is" in done.stderr, done.stderr
+    assert time.monotonic() - begun < 4, "it waited for alice's"
+    words = [p.communicate(timeout=60)[1] for p in many]
+    assert all("no result in 2 s" in w or "could not be looked at" in w for w in words), words
     assert children(web) == []
