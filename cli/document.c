@@ -15,6 +15,7 @@
 #include "lib/policy.h"
 #include "lib/text.h"
 
+#define ALARMS_MAX 8
 #define FOR_MAX_SEC (UINT64_C(366) * 86400)
 
 static bool is_bytes(struct json_object *o)
@@ -297,6 +298,47 @@ static void view_marks(struct json_object *doc)
 		else
 			fieldf("mark", RED, "marked \"%s\"", shown ? shown : "?");
 	}
+}
+
+/* jitd's word, for a table; what the command says by itself has none, and anything else is not repeated. */
+static const char *alarm_word(const char *mark)
+{
+	static const char *const plain[] = {"script", "edit", "shell", "login-shell"};
+
+	if (!mark || !*mark || strlen(mark) > 20 || strspn(mark, "abcdefghijklmnopqrstuvwxyz-") != strlen(mark))
+		return "marked";
+	for (size_t i = 0; i < ELEMENTS(plain); i++)
+		if (strcmp(mark, plain[i]) == 0)
+			return NULL;
+	return mark;
+}
+
+char *document_alarms(struct json_object *doc)
+{
+	struct json_object *marks = json_arr(doc, "marks"), *checks = json_arr(doc, "checks"),
+		*context = json_obj(doc, "context"), *package = context ? json_obj(context, "package") : NULL;
+	const char *state = package ? json_str(package, "state") : NULL, *comma = "";
+	size_t fail = 0, size;
+	char *all = NULL;
+	FILE *f = open_memstream(&all, &size);
+
+	for (size_t i = 0; f && marks && i < json_object_array_length(marks) && i < ALARMS_MAX; i++) {
+		const char *word = alarm_word(json_object_get_string(json_object_array_get_idx(marks, i)));
+
+		if (!word)
+			continue;
+		fprintf(f, "%s%s", comma, word);
+		comma = ", ";
+	}
+	if (f && state && strcmp(state, "changed") == 0) {
+		fprintf(f, "%sfile changed", comma);
+		comma = ", ";
+	}
+	for (size_t i = 0; checks && i < json_object_array_length(checks); i++)
+		fail += !json_true(json_object_array_get_idx(checks, i), "holds");
+	if (f && fail > 0)
+		fprintf(f, "%s%zu check%s", comma, fail, fail == 1 ? " fails" : "s fail");
+	return f && fclose(f) == 0 ? all : NULL;
 }
 
 void document_view(struct json_object *doc)

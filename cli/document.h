@@ -20,6 +20,9 @@ char *document_command(struct json_object *doc, size_t max);
 char *document_who(struct json_object *doc);
 /* Each team that may answer, with its principals. */
 void document_view_teams(struct json_object *doc);
+/* What deserves a look before a yes, in a few words: marks, a changed file, checks that fail; "" when nothing does.  Caller
+ * frees. */
+char *document_alarms(struct json_object *doc);
 /* All of it, as aligned fields: who, what, file, package, as, where, why, ticket, marks, for, scope, rule, need, and what
  * document-context.h shows. */
 void document_view(struct json_object *doc);

@@ -85,7 +85,8 @@ static void answers(struct json_object *outer, char *buf, size_t size)
 static void request_row(struct table *t, struct keys *keys, const struct fetched *f, bool all)
 {
 	CLEAN(free_p) char *who = document_who(f->document), *command = document_command(f->document, SHOWN_LINE),
-		*reason = document_text(f->document, "reason", SHOWN_LINE), *state = document_text(f->outer, "state", 16);
+		*reason = document_text(f->document, "reason", SHOWN_LINE), *state = document_text(f->outer, "state", 16),
+		*alarms = document_alarms(f->document);
 	char when[64], said[256], left[64];
 
 	table_row(t);
@@ -93,16 +94,17 @@ static void request_row(struct table *t, struct keys *keys, const struct fetched
 	table_set(t, 1, PLAIN, f->host);
 	table_set(t, 2, PLAIN, who);
 	table_set(t, 3, PLAIN, command);
-	table_set(t, 4, PLAIN, reason);
-	table_set(t, 5, DIM, when_text(json_str(f->document, "created"), when, sizeof(when)));
+	table_set(t, 4, RED, alarms);
+	table_set(t, 5, PLAIN, reason);
+	table_set(t, 6, DIM, when_text(json_str(f->document, "created"), when, sizeof(when)));
 	if (!all || (state && strcmp(state, "pending") == 0)) {
-		table_set(t, 6, YELLOW, when_text(json_str(f->document, "answer_by"), left, sizeof(left)));
+		table_set(t, 7, YELLOW, when_text(json_str(f->document, "answer_by"), left, sizeof(left)));
 	} else {
 		last_receipt(keys, f, said, sizeof(said));
-		table_set(t, 6, PLAIN, *said ? said : state);
+		table_set(t, 7, PLAIN, *said ? said : state);
 	}
 	answers(f->outer, said, sizeof(said));
-	table_set(t, 7, PLAIN, said);
+	table_set(t, 8, PLAIN, said);
 }
 
 static void bad_row(struct table *t, struct json_object *outer, const char *words)
@@ -202,12 +204,12 @@ static int fetch(struct cli *c, struct hub *h, uint64_t deadline, struct json_ob
 static int show(struct cli *c, struct hub *h, const struct settings *s, struct json_object *list)
 {
 	static const struct column column[] = {
-		{"ID", 0, false}, {"HOST", 1, false}, {"WHO", 0, true}, {"COMMAND", 0, true}, {"REASON", 3, true},
-		{"ASKED", 4, false}, {"ANSWER BY", 2, false}, {"ANSWERS", 5, true},
+		{"ID", 0, false}, {"HOST", 1, false}, {"WHO", 0, true}, {"COMMAND", 0, true}, {"LOOK AT", 1, true},
+		{"REASON", 3, true}, {"ASKED", 4, false}, {"ANSWER BY", 2, false}, {"ANSWERS", 5, true},
 	};
 	static const struct column column_all[] = {
-		{"ID", 0, false}, {"HOST", 1, false}, {"WHO", 0, true}, {"COMMAND", 0, true}, {"REASON", 3, true},
-		{"ASKED", 4, false}, {"NOW", 2, false}, {"ANSWERS", 5, true},
+		{"ID", 0, false}, {"HOST", 1, false}, {"WHO", 0, true}, {"COMMAND", 0, true}, {"LOOK AT", 1, true},
+		{"REASON", 3, true}, {"ASKED", 4, false}, {"NOW", 2, false}, {"ANSWERS", 5, true},
 	};
 	bool all = c->value[OPT_ALL];
 	struct table t CLEAN(table_done) = {.column = all ? column_all : column, .columns = ELEMENTS(column)};

@@ -461,7 +461,7 @@ static void on_context(void *userdata)
 		account_judge(c);
 }
 
-/* Begun early, so that it goes on while the digest is computed and a reason is asked for. */
+/* Begun early, so that it goes on while a reason is asked for and the checks are looked at. */
 static void gather(struct client *c)
 {
 	if (!c->context)
@@ -486,9 +486,11 @@ static void ask_people(struct client *c, const struct rule *rule, const struct c
 		}
 	if (too_often(c) || !quota_left(c))
 		return;
-	gather(c);
+	if (c->call->interactive)
+		gather(c);
 	if (!reason_settled(c, rule) || !sudoers_settled(c))
 		return;
+	gather(c);
 	/* After all that the host itself has against it: nothing is looked at for a call that is refused anyway. */
 	if (!known && checking_wait(c, rule, c->call, "ask", account_judge, &checked))
 		return;

@@ -33,6 +33,16 @@ def test_inbox(cli, hub):
     assert hub.logins == 1  # the token is kept
 
 
+def test_inbox_alarms(cli, hub):
+    """What deserves a look has a column, and takes none where nothing does."""
+    hub.add()
+    hub.add(document(id="AAAA-0001", marks=["script", "writable", "odd\x1b[2J"], context={"package": {"state": "changed"}},
+                     checks=[{"check": "load<8", "holds": False}, {"check": "up>1h", "holds": True}, 7]))
+    out = cli("inbox").out.splitlines()
+    assert "  LOOK AT  " in out[0]
+    assert "  writable, marked, file changed, 2 checks fail  " in out[2] and "script" not in out[2]
+
+
 def test_inbox_empty(cli, hub):
     assert cli("inbox").out == "Nothing waits for bob.\n"
     assert cli("inbox", "--wait", "--timeout", "1s").code == 7
