@@ -102,6 +102,25 @@ def test_deny_and_revoke(cli, site):
     assert p.returncode == 0 and "revoked on web1" in out, (out, err)
 
 
+def test_wrong_code_then_the_right_one(cli, site):
+    """The hub takes a second answer of the same approver: whether the first one counted is the host's to say."""
+    text = site.request(match=True)
+    words = ["approve", ID, "--yes", "--digest", digest(text), "--code"]
+    p = cli.start(*words, "000")
+    assert json.loads(site.collect()["document"])["code"] == "000"
+    site.receipt("refused", "the code is wrong (try 1 of 8)")
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == 1 and out.endswith("refused by web1: the code is wrong (try 1 of 8)\n"), (out, err)
+    p = cli.start(*words, "417")
+    hubtest.until(lambda: json.loads(site.collect()["document"])["code"] == "417")
+    site.receipt("granted", "by bob, 30 min")
+    site.receipt("applied")
+    out, err = p.communicate(timeout=20)
+    assert p.returncode == 0 and "applied on web1" in out, (out, err)
+    assert cli(*words, "41").code == 2
+    assert cli(*words[:-1]).code == 2
+
+
 def test_not_for_bob(cli, site):
     text = site.request(teams={"sre": ["carol"]})
     assert cli("inbox").out == "Nothing waits for bob.\n"
