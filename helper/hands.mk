@@ -10,7 +10,12 @@ helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/w
 	helper/worker.h helper/worker.c helper/worker-lane.h helper/worker-lane.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
 	helper/checks.h helper/checks.c helper/check-wire.h \
 	helper/expire.h helper/expire.c helper/expire-bus.c helper/expire-bus.h
-helper_libhands_la_LIBADD = lib/libjit.la
+helper_libhands_la_LIBADD = helper/libfiles.la lib/libjit.la
+
+# What a file is that will be run: jit-worker looks, jitd compares.
+noinst_LTLIBRARIES += helper/libfiles.la
+helper_libfiles_la_SOURCES = helper/identity.h helper/identity.c helper/shebang.h helper/shebang.c
+helper_libfiles_la_LIBADD = lib/libjit.la
 
 helper_jit_worker_SOURCES = helper/worker-main.c helper/shed.h helper/shed.c helper/sanitized.h helper/worker-jobs.h helper/worker-jobs.c helper/worker-wire.h
 helper_jit_worker_LDADD = lib/libjit.la
