@@ -50,6 +50,22 @@ static int check_strings(struct json_object *doc, struct why *w)
 	return 0;
 }
 
+static int check_interpreters(struct json_object *doc, struct why *w)
+{
+	struct json_object *list = json_arr(doc, "interpreters"), *o;
+
+	if (!list && json_object_object_get_ex(doc, "interpreters", &o))
+		return why(w, -EINVAL, "\"interpreters\" is no list");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *f = json_object_array_get_idx(list, i), *path, *sha;
+
+		if (!json_object_is_type(f, json_type_object) || !json_object_object_get_ex(f, "path", &path) || !is_bytes(path) ||
+			(json_object_object_get_ex(f, "sha256", &sha) && !json_str(f, "sha256")))
+			return why(w, -EINVAL, "an interpreter cannot be read");
+	}
+	return 0;
+}
+
 static int check_lists(struct json_object *doc, struct why *w)
 {
 	struct json_object *argv = json_arr(doc, "argv"), *marks = json_arr(doc, "marks");
@@ -125,6 +141,8 @@ int document_parse(const char *bytes, size_t len, struct json_object **ret, stru
 		return why(w, -EINVAL, "\"id\" is none");
 	r = check_strings(doc, w);
 	if (r == 0)
+		r = check_interpreters(doc, w);
+	if (r == 0)
 		r = check_lists(doc, w);
 	if (r == 0)
 		r = check_terms(doc, w);
@@ -199,18 +217,28 @@ static void view_who(struct json_object *doc)
 		session ? session : "");
 }
 
+/* O has a path and perhaps its digest. */
+static void view_file(const char *left, struct json_object *o, const char *path_key, const char *sha_key)
+{
+	CLEAN(free_p) char *path = document_text(o, path_key, SHOWN_LINE), *sha = document_text(o, sha_key, 64);
+
+	if (path)
+		fieldf(left, PLAIN, "%s%s%s", path, sha ? "  sha256 " : *path == '/' ? "  (no digest)" : "", sha ? sha : "");
+}
+
 static void view_what(struct json_object *doc)
 {
+	struct json_object *interpreters = json_arr(doc, "interpreters");
 	CLEAN(free_p) char *what = document_command(doc, SHOWN_LONG), *command = document_text(doc, "command", SHOWN_LONG),
-		*binary = document_text(doc, "binary", SHOWN_LINE), *sha = document_text(doc, "binary_sha256", 64),
 		*target = document_text(doc, "target", 64), *service = document_text(doc, "service", 64);
 
 	field("what", BOLD, what);
 	if (command && what && strcmp(command, what) != 0)
 		field("sudo says", PLAIN, command);
-	if (binary)
-		fieldf("file", PLAIN, "%s%s%s", binary, sha ? "  sha256 " : "", sha ? sha : "");
+	view_file("file", doc, "binary", "binary_sha256");
 	document_view_package(doc);
+	for (size_t i = 0; interpreters && i < json_object_array_length(interpreters); i++)
+		view_file(i == 0 ? "run by" : "and by", json_object_array_get_idx(interpreters, i), "path", "sha256");
 	fieldf("as", BOLD, "%s, by %s", target ? target : "?", service ? service : "?");
 }
 
@@ -280,7 +308,9 @@ static void view_marks(struct json_object *doc)
 		{"target-unknown", "TARGET UNKNOWN: which account it will run as cannot be told before it runs"},
 		{"disagreement", "DISAGREEMENT: sudo's own word for the command and its command line differ"},
 		{"environment", "ENVIRONMENT: odd options or variables may change what the command does"},
-		{"script", "SCRIPT: the file is a script; what it runs may be changed after you said yes"},
+		{"script", "SCRIPT: it and what runs it are looked at again before the use; what it loads and calls is not"},
+		{"interpreter-unknown", "INTERPRETER UNKNOWN: which program will run the script cannot be told"},
+		{"no-digest", "NO DIGEST: what a file holds could not be read; only its place, size and times are looked at again"},
 		{"cut", "CUT: the command line is longer than what is shown here"},
 		{"writable", "WRITABLE: somebody other than root can change the file that will run"},
 	};

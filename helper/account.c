@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "helper/jitd.h"
+#include "helper/release.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -137,20 +138,39 @@ static void on_account(int result, uid_t uid, void *userdata)
 	account_judge(c);
 }
 
-static void on_file(int result, const struct worker_file *file, void *userdata)
+/* What could not be read is marked, and asked for all the same: people may agree to it, and are told. */
+static void on_file(int result, struct identity *file, void *userdata)
 {
 	struct client *c = userdata;
+	struct call *k = c->call;
+	bool whole = result >= 0;
 
 	c->ticket = 0;
-	if (result >= 0)
-		strcpy(c->call->sha256, file->sha256);
-	else {
-		c->no_binary = true;
-		call_mark(c->call, "no-digest", true);
+	c->file_read = true;
+	sd_event_get_iteration(c->jitd->event, &c->file_turn);
+	if (result >= 0) {
+		k->file = *file;
+		*file = (struct identity){ 0 };
 	}
-	if (result >= 0 && file->interpreter)
-		call_mark(c->call, "script", false);
+	for (unsigned i = 0; i < k->file.n; i++)
+		whole = whole && k->file.file[i].sha256[0];
+	if (!whole)
+		call_mark(k, "no-digest", true);
+	if (k->file.n > 1 || k->file.untold)
+		call_mark(k, "script", false);
+	if (k->file.untold)
+		call_mark(k, "interpreter-unknown", true);
 	account_judge(c);
+}
+
+int account_read_file(struct client *c, const struct call *k, worker_file_done done)
+{
+	CLEAN(close_p) int root = process_root(&c->process);
+
+	if (root < 0)
+		return root;
+	return worker_file(c->jitd->worker, k->uid, root, k->binary,
+		c->jitd->policy ? (const char *const *)c->jitd->policy->secure_path : NULL, done, c);
 }
 
 /* A ticket, or the refusal.  True: wait. */
@@ -176,6 +196,9 @@ static bool wait_name(struct client *c, uid_t uid, char **name, char ***groups)
 
 void account_cancel(struct client *c)
 {
+	struct request *r = c->request;
+
+	release_cancel(c);
 	if (c->ticket > 0 && c->jitd->worker)
 		worker_cancel(c->jitd->worker, c->ticket);
 	c->ticket = 0;
@@ -183,6 +206,8 @@ void account_cancel(struct client *c)
 	checking_done(&c->checking, c->jitd->checks);
 	sudoers_cancel(c);
 	client_unwait(c);
+	if (r)
+		lives_keep(r);
 }
 
 /* ---- what the rule says ---- */
@@ -388,6 +413,16 @@ void account_look(struct client *c, const struct gate_in *in)
 		show_standing(c);
 }
 
+/* The request that asks for the very same already, or NULL. */
+static struct request *pending_same(const struct client *c, const struct rule *rule)
+{
+	for (struct request *r = c->jitd->requests; r; r = r->next)
+		if (r->state == STATE_PENDING && !strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) &&
+		    call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
+			return r;
+	return NULL;
+}
+
 static void wait_for(struct client *c, struct request *r, bool joined)
 {
 	uint64_t now = clock_boot(), hold;
@@ -472,18 +507,16 @@ static void gather(struct client *c)
 /* KNOWN: what the rule's checks came to, when they were looked at already. */
 static void ask_people(struct client *c, const struct rule *rule, const struct checked *known)
 {
-	struct request *r = NULL;
+	struct request *r = pending_same(c, rule);
 	struct checked checked;
 	struct asked a;
 	struct why w;
 	int e;
 
-	for (r = c->jitd->requests; r; r = r->next)
-		if (r->state == STATE_PENDING && !strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) &&
-		    call_same(r->call, c->call, r->terms.scope, r->terms.join_user)) {
-			wait_for(c, r, true);
-			return;
-		}
+	if (r) {
+		wait_for(c, r, true);
+		return;
+	}
 	if (too_often(c) || !quota_left(c))
 		return;
 	if (c->call->interactive)
@@ -544,12 +577,15 @@ static void want_people(struct client *c, const struct rule *rule, const struct 
 	if (settled_meanwhile(c))
 		return;
 	r = lives_match(c, rule, false);
-	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->call->sha256[0] && !c->no_binary) {
-		waits(c, worker_file(c->jitd->worker, c->call->uid, c->call->binary, on_file, c));
+	if (!r && c->call->binary && c->call->binary[0] == '/' && !c->file_read) {
+		waits(c, account_read_file(c, c->call, on_file));
 		return;
 	}
 	if (!r)
 		r = lives_match(c, rule, true);
+	/* Approved as it was, and nobody was asked about what stands there now: refused with words, not asked anew without any. */
+	if (!r && !c->bus && !pending_same(c, rule))
+		r = lives_match_changed(c, rule);
 	if (ledger_broken(c->jitd->ledger, &w)) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false,
 			"the ledger of this host is broken (%s); nothing is granted until it is mended (jitctl audit verify)", w.text);

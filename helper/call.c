@@ -33,6 +33,7 @@ struct call *call_free(struct call *c)
 	free(c->remote);
 	free(c->cwd);
 	free(c->binary);
+	identity_done(&c->file);
 	strv_free(c->argv);
 	free(c->line);
 	free(c->command);
@@ -354,7 +355,7 @@ static bool same_place(const struct call *a, const struct call *b)
 	return same(a->session, b->session) && (a->session || same(a->tty, b->tty));
 }
 
-bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user)
+bool call_same_words(const struct call *a, const struct call *b, enum scope scope, bool join_user)
 {
 	if (a->uid != b->uid || !same(a->user, b->user) || !same(a->service, b->service) || !same(a->target, b->target))
 		return false;
@@ -363,7 +364,12 @@ bool call_same(const struct call *a, const struct call *b, enum scope scope, boo
 	if (scope == SCOPE_SERVICE)
 		return a->target != NULL; /* two unknown targets are not the same target */
 	return a->line_len == b->line_len && !memcmp(a->line, b->line, a->line_len) && same(a->binary, b->binary) &&
-		!strcmp(a->sha256, b->sha256) && same(a->cwd, b->cwd) && same(a->command, b->command);
+		same(a->cwd, b->cwd) && same(a->command, b->command);
+}
+
+bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user)
+{
+	return call_same_words(a, b, scope, join_user) && (scope == SCOPE_SERVICE || identity_same(&a->file, &b->file));
 }
 
 void call_facts(const struct call *c, struct facts *ret)
@@ -449,7 +455,7 @@ struct json_object *call_json(const struct call *c)
 	r |= json_add_str(o, "tty", c->tty);
 	r |= json_add_str(o, "session", c->session);
 	r |= json_add_str(o, "remote", c->remote);
-	r |= json_add_str(o, "sha256", c->sha256);
+	r |= json_add(o, "file", identity_json(&c->file));
 	r |= json_add_str(o, "marks", c->marks);
 	r |= json_add_bool(o, "marked", c->marked);
 	r |= json_add(o, "argv", STEAL_PTR(argv));
@@ -492,9 +498,8 @@ static int parse_argv(struct call *c, const struct json_object *o)
 int call_parse(const struct json_object *o, struct call **ret)
 {
 	CLEAN(call_free_p) struct call *c = calloc(1, sizeof(*c));
-	struct json_object *line;
+	struct json_object *line, *file = json_obj(o, "file");
 	uint64_t uid;
-	const char *sha;
 
 	if (!c)
 		return -ENOMEM;
@@ -504,9 +509,8 @@ int call_parse(const struct json_object *o, struct call **ret)
 	c->loginuid = c->session_uid = UID_NONE;
 	c->target_certain = json_true(o, "target_certain");
 	c->marked = json_true(o, "marked");
-	sha = json_str(o, "sha256");
-	if (sha && strlen(sha) == SHA256_HEX)
-		strcpy(c->sha256, sha);
+	if (file && identity_parse(file, &c->file) < 0)
+		return -EINVAL;
 	if (dup_to(&c->user, json_str(o, "user")) < 0 || dup_to(&c->login_user, json_str(o, "login_user")) < 0 ||
 	    dup_to(&c->session_user, json_str(o, "session_user")) < 0 || dup_to(&c->service, json_str(o, "service")) < 0 ||
 	    dup_to(&c->target, json_str(o, "target")) < 0 || dup_to(&c->tty, json_str(o, "tty")) < 0 ||

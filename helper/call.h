@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "lib/digest.h"
+#include "helper/identity.h"
 #include "lib/gate.h"
 #include "lib/json.h"
 #include "lib/policy.h"
@@ -25,6 +25,9 @@ struct process {
 	char *exe, *cwd;
 };
 void process_done(struct process *p);
+/* Its root directory (O_PATH), in which paths mean what they mean to it: mount namespaces differ, PrivateTmp= alone makes one.
+ * A descriptor; -ESRCH: gone. */
+int process_root(const struct process *p);
 /* Fills RET for PID. -ESRCH: gone or replaced meanwhile. */
 int process_read(pid_t pid, struct process *ret);
 
@@ -38,7 +41,7 @@ struct call {
 	bool target_certain;              /* su, sshd: PAM_USER is the target already */
 	char *tty, *session, *remote, *cwd;
 	char *binary;                     /* resolved path; NULL: none */
-	char sha256[SHA256_HEX + 1];      /* of the binary; "" unknown */
+	struct identity file;             /* what the binary is, and what runs it */
 	char **argv;                      /* the command, argv[0] as typed; NULL-terminated */
 	size_t argc;
 	char *line;                       /* all of the program's arguments, options too, each ended by NUL */
@@ -61,6 +64,8 @@ static inline void call_free_p(struct call **c)
 int call_from_message(const struct gate_in *in, const struct process *p, struct call **ret, struct why *w);
 /* What must agree for two calls to be the same thing under SCOPE (DESIGN: real uid, session, service, target, …). */
 bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user);
+/* The same without a look at what the files hold. */
+bool call_same_words(const struct call *a, const struct call *b, enum scope scope, bool join_user);
 void call_facts(const struct call *c, struct facts *ret); /* borrows */
 int call_mark(struct call *c, const char *mark, bool never_allow);
 /* REASON as it came, into C: without blanks around it, NULL for none; bytes that are not UTF-8 escaped, so that the document

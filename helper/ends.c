@@ -121,7 +121,7 @@ void lives_end(struct request *r, enum jit_event event, const char *cause)
 	lives_outcome(r, "%s", cause);
 	lives_settle_waiting(r, event == EV_REVOKED ? GATE_DENIED : GATE_TIMED_OUT, cause);
 	receipt(r, event == EV_REVOKED ? "revoked" : "expired", NULL, "%s: %s", cause,
-		drain ? "nothing new is let through; what runs may finish" : "what still ran is ended");
+		!r->uses ? "nothing was run" : drain ? "nothing new is let through; what runs may finish" : "what still ran is ended");
 	lives_state(r, STATE_ENDED);
 	worker_flush_caches(r->jitd->worker);
 	tell_users(r, cause, drain);

@@ -55,6 +55,8 @@ static void client_free(struct client *c)
 	process_done(&c->process);
 	call_free(c->call);
 	free(c->conn);
+	identity_done(&c->found);
+	free(c->found_note);
 	if (c->bus)
 		control_answer(c, GATE_UNREACHABLE, NULL, "jitd is being stopped");
 	free(c);

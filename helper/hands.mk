@@ -17,8 +17,9 @@ noinst_LTLIBRARIES += helper/libfiles.la
 helper_libfiles_la_SOURCES = helper/identity.h helper/identity.c helper/shebang.h helper/shebang.c
 helper_libfiles_la_LIBADD = lib/libjit.la
 
-helper_jit_worker_SOURCES = helper/worker-main.c helper/shed.h helper/shed.c helper/sanitized.h helper/worker-jobs.h helper/worker-jobs.c helper/worker-wire.h
-helper_jit_worker_LDADD = lib/libjit.la
+helper_jit_worker_SOURCES = helper/worker-main.c helper/shed.h helper/shed.c helper/sanitized.h helper/worker-jobs.h helper/worker-jobs.c \
+	helper/worker-file.c helper/worker-root.c helper/worker-wire.h
+helper_jit_worker_LDADD = helper/libfiles.la lib/libjit.la
 
 helper_look = helper/look.h helper/look-host.c helper/look-package.c helper/look-run.h helper/look-run.c
 helper_writable = helper/writable.h helper/writable.c

@@ -18,11 +18,6 @@ const char *identity_sha256(const struct identity *id)
 	return id->n && id->file[0].sha256[0] ? id->file[0].sha256 : NULL;
 }
 
-bool identity_writable(const struct identity_file *f, uid_t uid)
-{
-	return f->known && ((f->uid == uid && uid != 0) || f->mode & 002);
-}
-
 static bool same_place(const struct identity_file *a, const struct identity_file *b)
 {
 	return a->dev == b->dev && a->ino == b->ino;
@@ -72,8 +67,8 @@ static enum identity_verdict unreadable(const struct identity_file *now, struct 
 static enum identity_verdict same_bytes(const struct identity_file *a, const struct identity_file *b, uid_t requester,
 	struct why *w)
 {
-	/* Of which groups the requester is does not matter here: that a file is not root's alone is enough. */
-	bool writable = identity_writable(b, requester) || b->mode & 020;
+	/* Of which groups the requester is does not matter: that a file is not its owner's alone is enough. */
+	bool writable = (b->uid == requester && requester != 0) || b->mode & 022;
 
 	if (!a->known || same_place(a, b))
 		return IDENTITY_SAME;

@@ -30,8 +30,6 @@ struct identity {
 void identity_done(struct identity *id); /* releases and clears; accepts the cleared one */
 /* The digest of the program itself, NULL when it is not known. */
 const char *identity_sha256(const struct identity *id);
-/* UID, not root, can write it, as far as owner and mode tell; the folders above it are not looked at. */
-bool identity_writable(const struct identity_file *f, uid_t uid);
 /* The same paths with the same contents, all of them.  What has no digest is compared by place, size and times.  Two of which
  * nothing is known are the same. */
 bool identity_same(const struct identity *a, const struct identity *b);

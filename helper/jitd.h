@@ -7,6 +7,7 @@
  * request.c   the request object, its document, finding and listing
  * context.c   what people want to know of the host before they say yes; past.c: of what was asked before
  * lives.c     the lives of requests: begun, decided, granted, withdrawn, expired, and their clocks
+ * release.c   what is looked at again before a use of a grant is recorded and let go
  * uses.c      processes let go under a grant: opened, attached, closed
  * ends.c      the end of a grant, and what is resumed after a restart
  * intake.c    decisions and revocations from the inbox, judged
@@ -101,6 +102,7 @@ struct request {
 	unsigned tries_total;
 	struct tries { char *principal; unsigned n; struct tries *next; } *tries;
 	unsigned receipts;
+	bool kept;           /* granted, and claim-by was told to systemd: see lives_keep() */
 	bool armed;          /* slice and timer stand for the deadline in force */
 	unsigned warned;     /* warnings given */
 	bool stale;          /* from another boot */
@@ -220,10 +222,20 @@ void lives_evaluate(struct request *r);
 void lives_use(struct request *r, struct client *c);
 /* C waited for R, which is not pending any more: it is let go under R, or told why not. */
 void lives_let_in(struct request *r, struct client *c);
+/* What is left of that when all that is looked at before has been found as it was.  C waits among R's clients. */
+void lives_let_go(struct request *r, struct client *c);
+/* The open use of R that C's process has already, from before jitd was restarted; NULL. */
+struct use *lives_own_use(struct request *r, const struct client *c);
+/* Has C's process, or another of its ssh connection, been let go under R before? */
+bool lives_has_used(struct request *r, const struct client *c);
+/* R is granted and nobody is about to use it: it keeps until claim-by. */
+void lives_keep(struct request *r);
 /* The grant that C may use now, or NULL.  RULE decides the call: a grant serves only calls that its own rule decides, so that a wide
  * scope under a mild rule opens nothing that a stricter rule keeps.  DIGEST: the call's digest is known, so command grants
  * can be compared. */
-struct request *lives_match(struct client *c, const struct rule *rule, bool digest);
+struct request *lives_match(const struct client *c, const struct rule *rule, bool digest);
+/* The grant for the words of C but for other files than stand there now, or NULL: its use is refused with that difference. */
+struct request *lives_match_changed(const struct client *c, const struct rule *rule);
 void lives_withdraw(struct request *r, const char *by);
 /* BY: a person, an account or jitd.  SIGNED_FIELDS is taken: of a signed revocation, what is recorded with it, or NULL. */
 void lives_revoke(struct request *r, const char *by, const char *text, struct json_object *signed_fields);
@@ -246,6 +258,8 @@ void account_begin(struct client *c, const struct gate_in *in);
 void account_answer(struct client *c, const struct gate_in *in);
 void account_look(struct client *c, const struct gate_in *in); /* the answer to a look */
 void account_cancel(struct client *c); /* the client goes away: tickets, waiting */
+/* The files behind the call are read, as the caller sees them: a ticket of the worker, or -errno. */
+int account_read_file(struct client *c, const struct call *k, worker_file_done done);
 /* Goes on with C from what is known by now; every step that must wait comes back here. */
 void account_judge(struct client *c);
 void identities_free(struct jitd *j);
@@ -293,10 +307,14 @@ struct client {
 	struct context *context;  /* what is being learnt of the host for a new request; NULL */
 	struct checking checking;
 	unsigned reasons_asked;
-	bool no_binary, account_known; /* no digest to be had; PAM_USER has a uid */
 	bool looks;               /* it can be asked to look again, as far as we know */
 	char *conn;               /* sshd: the connection; NULL */
 	uint64_t hold_until, asked_at; /* boot usec: the end of Hold=, 0 before the first wait; the last question to look */
+	bool file_read, account_known; /* call->file is what could be had; PAM_USER has a uid */
+	uint64_t file_turn;       /* the turn of the event loop in which call->file was read */
+	unsigned step;            /* of what is looked at before a use (release.c): the next one */
+	struct identity found;    /* what stood there when that was looked at */
+	char *found_note;         /* words on it for the record; NULL */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */
 	struct sudoers_question *question; /* to sudo, under way; NULL: none */
 	bool sudoers_let;         /* sudo said that it would run this */

@@ -207,11 +207,17 @@ static void on_claim_armed(int result, const char *words, void *userdata)
 	free(h);
 }
 
-/* Approved, and nobody stands here for it: it keeps until claim-by. */
-static void keep_for_claim(struct request *r)
+void lives_keep(struct request *r)
 {
-	struct handle *h = handle_new(r);
+	struct handle *h;
 
+	if (r->state != STATE_GRANTED || r->kept)
+		return;
+	for (const struct client *c = r->waiting; c; c = c->next_waiting)
+		if (c->state == CLIENT_RELEASING)
+			return;
+	r->kept = true;
+	h = handle_new(r);
 	grant_publish(r);
 	if (h)
 		units_rearm(r->jitd->units, r->id, r->claim_by, on_claim_armed, h);
@@ -280,8 +286,7 @@ void lives_evaluate(struct request *r)
 		} else
 			lives_let_in(r, c);
 	}
-	if (r->state == STATE_GRANTED)
-		keep_for_claim(r);
+	lives_keep(r);
 }
 
 /* ---- the other ways a request is settled ---- */

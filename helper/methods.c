@@ -243,6 +243,16 @@ static int ask_read(struct ask *a, struct json_object *o)
 	return make_line(c);
 }
 
+/* Where sudo would find it, in the file system that the caller sees.  True: on_path() will be called. */
+static bool find_command(struct ask *a)
+{
+	const struct jitd *j = control_jitd(a->call);
+	CLEAN(close_p) int root = process_root(&a->process);
+
+	return root >= 0 && worker_lookup(j->worker, a->process.uid, root, a->what->argv[0], a->what->cwd ? a->what->cwd : "/",
+		(const char *const *)j->policy->secure_path, on_path, a) > 0;
+}
+
 static void method_request(struct control_call *k)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
@@ -269,8 +279,7 @@ static void method_request(struct control_call *k)
 		control_error(k, "Misused", "a request needs argv (1 to %d words) and a valid target", GATE_FIELDS);
 	else if (!j->policy)
 		control_error(k, "Misconfigured", "no rules are in force on this host");
-	else if (worker_lookup(j->worker, k->uid, a->what->argv[0], a->what->cwd ? a->what->cwd : "/",
-			 (const char *const *)j->policy->secure_path, on_path, a) > 0)
+	else if (find_command(a))
 		return;
 	else
 		control_error(k, "Busy", "this host is too busy; try again");

@@ -177,6 +177,19 @@ static bool pidfd_gone(int fd)
 	return poll(&pfd, 1, 0) != 0;
 }
 
+int process_root(const struct process *p)
+{
+	char path[64];
+	CLEAN(close_p) int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)p->pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	/* Alive now, so the pid was its own when it was opened. */
+	return pidfd_gone(p->pidfd) ? -ESRCH : steal_fd(&fd);
+}
+
 int process_read(pid_t pid, struct process *ret)
 {
 	struct process p = { .pid = pid, .pidfd = -1 };

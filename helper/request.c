@@ -297,6 +297,22 @@ static int add_marks(struct json_object *o, const char *marks)
 	return json_add(o, "marks", list);
 }
 
+/* Device and inode are nothing to a person: they stay on the host, in the ledger's `requested`. */
+static int add_interpreters(struct json_object *o, const struct identity *id)
+{
+	CLEAN(json_put_p) struct json_object *list = json_object_new_array();
+	int e = 0;
+
+	for (unsigned i = 1; list && i < id->n; i++) {
+		struct json_object *f = json_object_new_object();
+
+		e |= add_bytes(f, "path", id->file[i].path);
+		e |= json_add_str(f, "sha256", id->file[i].sha256[0] ? id->file[i].sha256 : NULL);
+		e |= json_object_array_add(list, f);
+	}
+	return id->n < 2 ? 0 : e | json_add(o, "interpreters", STEAL_PTR(list));
+}
+
 static int add_what(struct json_object *o, const struct request *r)
 {
 	const struct call *c = r->call;
@@ -311,7 +327,8 @@ static int add_what(struct json_object *o, const struct request *r)
 	e |= add_bytes(o, "remote", c->remote);
 	e |= add_bytes(o, "command", c->command);
 	e |= add_bytes(o, "binary", c->binary);
-	e |= json_add_str(o, "binary_sha256", c->sha256[0] ? c->sha256 : NULL);
+	e |= json_add_str(o, "binary_sha256", identity_sha256(&c->file));
+	e |= add_interpreters(o, &c->file);
 	e |= add_bytes(o, "cwd", c->cwd);
 	e |= add_bytes(o, "reason", c->reason);
 	return e ? e : add_marks(o, c->marks);
@@ -322,8 +339,9 @@ static int add_context(struct json_object *o, const struct request *r, const str
 {
 	CLEAN(json_put_p) struct json_object *c = json_object_new_object();
 	CLEAN(free_p) char *ticket = past_ticket(r->call->reason, rule->reason_pattern);
+	const char *sha256 = identity_sha256(&r->call->file);
 
-	if (!c || json_add_str(c, "ticket", ticket) < 0 || past_add(r, c) < 0 || context_add(gathered, r->call->sha256, c) < 0)
+	if (!c || json_add_str(c, "ticket", ticket) < 0 || past_add(r, c) < 0 || context_add(gathered, sha256 ? sha256 : "", c) < 0)
 		return -ENOMEM;
 	return json_add(o, "context", STEAL_PTR(c));
 }

@@ -8,6 +8,7 @@
 #include <sys/pidfd.h>
 #include "helper/jitd.h"
 #include "helper/lives.h"
+#include "helper/release.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -159,7 +160,18 @@ static bool same_login(const struct request *r, const struct client *c)
 	return false;
 }
 
-struct request *lives_match(struct client *c, const struct rule *rule, bool digest)
+struct use *lives_own_use(struct request *r, const struct client *c)
+{
+	return c->process.pid ? use_of(r, c->process.pid, c->process.start) : NULL;
+}
+
+bool lives_has_used(struct request *r, const struct client *c)
+{
+	return c->process.pid && (lives_own_use(r, c) || same_login(r, c));
+}
+
+static struct request *match(const struct client *c, const struct rule *rule, bool digest,
+	bool (*same)(const struct call *a, const struct call *b, enum scope scope, bool join_user))
 {
 	uint64_t now = clock_boot();
 
@@ -172,18 +184,26 @@ struct request *lives_match(struct client *c, const struct rule *rule, bool dige
 			continue;
 		/* The same process asks the same again, because jitd was away when it was to be let go.  It may stand in the
 		 * grant's slice already, where its session is out of sight. */
-		if ((digest || !whole) && c->process.pid &&
-		    (use_of(r, c->process.pid, c->process.start) || same_login(r, c)) &&
-		    call_same(r->call, c->call, r->terms.scope, true))
+		if ((digest || !whole) && lives_has_used(r, c) && same(r->call, c->call, r->terms.scope, true))
 			return r;
 		if ((whole && !digest) || strcmp(r->terms.rule, rule->name ? rule->name : POLICY_FALLBACK) != 0)
 			continue;
 		if (r->state == STATE_RUNNING && whole)
 			continue;
-		if (call_same(r->call, c->call, r->terms.scope, r->terms.join_user))
+		if (same(r->call, c->call, r->terms.scope, r->terms.join_user))
 			return r;
 	}
 	return NULL;
+}
+
+struct request *lives_match(const struct client *c, const struct rule *rule, bool digest)
+{
+	return match(c, rule, digest, call_same);
+}
+
+struct request *lives_match_changed(const struct client *c, const struct rule *rule)
+{
+	return match(c, rule, true, call_same_words);
 }
 
 /* ---- letting go ---- */
@@ -326,7 +346,7 @@ static void on_armed(int result, const char *words, void *userdata)
 	attach_or_tell(r, u, p);
 }
 
-static struct json_object *use_fields(const struct request *r, const struct use *u, const char *command)
+static struct json_object *use_fields(const struct request *r, const struct use *u, const struct client *c, const char *command)
 {
 	struct json_object *o = json_object_new_object();
 	char when[TIME_RFC3339_LEN + 1];
@@ -335,6 +355,8 @@ static struct json_object *use_fields(const struct request *r, const struct use 
 	json_add_str(o, "service", r->call->service);
 	json_add_str(o, "target", r->call->target ? r->call->target : "unknown");
 	json_add_str(o, "command", command);
+	json_add_str(o, "sha256", c ? identity_sha256(&c->found) : NULL);
+	json_add_str(o, "note", c ? c->found_note : NULL);
 	json_add_u64(o, "pid", (uint64_t)u->pid);
 	json_add_u64(o, "ppid", (uint64_t)u->ppid);
 	json_add_u64(o, "start", u->start);
@@ -378,7 +400,7 @@ static int use_begin(struct request *r, struct use *u, const struct client *c, s
 		r->deadline = clock_boot() + r->terms.work_usec;
 		r->deadline_real = clock_real() + r->terms.work_usec;
 	}
-	e = record(r->jitd, first ? EV_OPENED : EV_USED, r->id, use_fields(r, u, command), w);
+	e = record(r->jitd, first ? EV_OPENED : EV_USED, r->id, use_fields(r, u, c, command), w);
 	if (e < 0)
 		return e;
 	u->next = r->uses;
@@ -415,7 +437,7 @@ int use_move(struct use *u, const struct process *p, struct why *w)
 	u->pid = p->pid;
 	u->ppid = p->ppid;
 	u->start = p->start;
-	e = record(r->jitd, EV_USED, r->id, use_fields(r, u, command), w);
+	e = record(r->jitd, EV_USED, r->id, use_fields(r, u, NULL, command), w);
 	if (e < 0)
 		return e;
 	u->closed = false;
@@ -429,14 +451,18 @@ int use_move(struct use *u, const struct process *p, struct why *w)
 
 void lives_use(struct request *r, struct client *c)
 {
-	struct use *u = c->bus ? NULL : use_of(r, c->process.pid, c->process.start);
+	if (c->bus) /* asked ahead: the grant is there, and stays to be used */
+		client_verdict(c, GATE_ALLOW, r, NULL, false, NULL);
+	else
+		release_begin(r, c);
+}
+
+void lives_let_go(struct request *r, struct client *c)
+{
+	struct use *u = lives_own_use(r, c);
 	struct release *p;
 	struct why w;
 
-	if (c->bus) { /* asked ahead: the grant is there, and stays to be used */
-		client_verdict(c, GATE_ALLOW, r, NULL, false, NULL);
-		return;
-	}
 	if (!u) {
 		u = use_new(r, c);
 		if (!u) {
@@ -456,12 +482,6 @@ void lives_use(struct request *r, struct client *c)
 		client_verdict(c, GATE_UNREACHABLE, r, NULL, false, "out of memory");
 		return;
 	}
-	client_work(c, true);
-	c->request = r;
-	c->next_waiting = r->waiting;
-	r->waiting = c;
-	sd_event_source_disable_unref(c->timer);
-	c->timer = NULL;
 	if (r->armed)
 		attach_or_tell(r, u, p);
 	else

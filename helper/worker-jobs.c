@@ -15,19 +15,15 @@
 #include "helper/worker-jobs.h"
 #include "helper/worker-wire.h"
 #include "lib/cleanup.h"
-#include "lib/digest.h"
-#include "lib/file.h"
 #include "lib/json.h"
 
 #define GROUPS_MAX 4096
 #define NAMES_BUFFER (256 * 1024)
-#define SCRIPT_LINE 256 /* as much as the kernel reads of a script (BINPRM_BUF_SIZE) */
 #define TTY_MAJOR 4
 #define PTS_MAJOR_FIRST 136
 #define PTS_MAJOR_LAST 143
 
-/* A string of bytes without NUL, of a path's length at most. */
-static int get_path(const struct json_object *q, const char *key, char **ret)
+int get_path(const struct json_object *q, const char *key, char **ret)
 {
 	CLEAN(free_p) char *s = NULL;
 	struct json_object *o;
@@ -126,142 +122,6 @@ int job_identity(const struct json_object *q, struct json_object *a)
 	if (group_names(pw.pw_name, pw.pw_gid, &groups) < 0)
 		return 0;
 	return json_add(a, "groups", groups);
-}
-
-/* Judged before it is opened for reading: the opening of a fifo or a device is an act of its own. */
-static int open_regular(const char *path, struct stat *st)
-{
-	CLEAN(close_p) int place = open(path, O_PATH | O_CLOEXEC);
-	char again[32];
-	int fd;
-
-	if (place < 0 || fstat(place, st) < 0)
-		return -errno;
-	if (!S_ISREG(st->st_mode))
-		return S_ISDIR(st->st_mode) ? -EISDIR : -EINVAL;
-	if (st->st_size > WORKER_FILE_MAX)
-		return -EFBIG;
-	snprintf(again, sizeof(again), "/proc/self/fd/%d", place);
-	fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* Of "#! /bin/sh -e" the path; NULL when it is no script. */
-static char *interpreter(int fd)
-{
-	char line[SCRIPT_LINE + 1], *p, *end;
-	ssize_t n = pread(fd, line, SCRIPT_LINE, 0);
-
-	if (n < 2 || line[0] != '#' || line[1] != '!')
-		return NULL;
-	line[n] = '\0';
-	p = line + 2 + strspn(line + 2, " \t");
-	end = p + strcspn(p, " \t\n");
-	*end = '\0';
-	return end > p ? strdup(p) : NULL;
-}
-
-static int add_bytes(struct json_object *o, const char *key, const char *s)
-{
-	struct json_object *b = json_bytes(s, strlen(s));
-
-	return b ? json_add(o, key, b) : -ENOMEM;
-}
-
-int job_file(const struct json_object *q, struct json_object *a)
-{
-	CLEAN(free_p) char *path = NULL, *script = NULL;
-	CLEAN(close_p) int fd = -1;
-	char digest[SHA256_HEX + 1];
-	struct stat st;
-	int r = get_path(q, "path", &path);
-
-	if (r < 0)
-		return r;
-	if (path[0] != '/')
-		return -EINVAL;
-	fd = open_regular(path, &st);
-	if (fd < 0)
-		return fd;
-	r = sha256_fd_hex(fd, WORKER_FILE_MAX, digest);
-	if (r < 0)
-		return r;
-	script = interpreter(fd);
-	r = json_add_str(a, "sha256", digest);
-	if (r >= 0)
-		r = json_add_u64(a, "dev", st.st_dev);
-	if (r >= 0)
-		r = json_add_u64(a, "ino", st.st_ino);
-	if (r >= 0)
-		r = json_add_u64(a, "size", (uint64_t)st.st_size);
-	if (r >= 0 && script)
-		r = add_bytes(a, "interpreter", script);
-	return r;
-}
-
-/* As sudo judges a command: a regular file that somebody may execute. */
-static int executable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return -errno;
-	return S_ISREG(st.st_mode) && (st.st_mode & 0111) ? 0 : -EACCES;
-}
-
-static int try_path(const char *dir, const char *name, struct json_object *a)
-{
-	CLEAN(free_p) char *path = NULL;
-	size_t len = strlen(dir);
-	int r;
-
-	if (asprintf(&path, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name) < 0)
-		return -ENOMEM;
-	r = executable(path);
-	return r < 0 ? r : add_bytes(a, "path", path);
-}
-
-static int search_path(const struct json_object *q, const char *name, struct json_object *a)
-{
-	struct json_object *list = json_arr(q, "search");
-	size_t n = list ? json_object_array_length(list) : 0;
-
-	for (size_t i = 0; i < n; i++) {
-		CLEAN(free_p) char *dir = NULL;
-		size_t len;
-		int r;
-
-		if (json_bytes_get(json_object_array_get_idx(list, i), &dir, &len) < 0 || dir[0] != '/')
-			continue;
-		r = try_path(dir, name, a);
-		if (r >= 0 || r == -ENOMEM)
-			return r;
-	}
-	return -ENOENT;
-}
-
-int job_lookup(const struct json_object *q, struct json_object *a)
-{
-	CLEAN(free_p) char *name = NULL, *cwd = NULL;
-	const char *rest;
-	int r = get_path(q, "name", &name);
-
-	if (r < 0)
-		return r;
-	if (name[0] == '/') {
-		r = executable(name);
-		return r < 0 ? r : add_bytes(a, "path", name);
-	}
-	if (!strchr(name, '/'))
-		return search_path(q, name, a);
-	r = get_path(q, "cwd", &cwd);
-	if (r < 0 || cwd[0] != '/')
-		return -EINVAL;
-	for (rest = name; rest[0] == '.' && rest[1] == '/';) {
-		rest += 2;
-		rest += strspn(rest, "/");
-	}
-	return try_path(cwd, rest, a);
 }
 
 /* "pts/3" and "tty1" (with or without /dev/): digits only, nothing else below /dev. */

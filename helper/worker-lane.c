@@ -54,6 +54,8 @@ struct job *job_free(struct job *j)
 	if (!j)
 		return NULL;
 	json_object_put(j->question);
+	if (j->root >= 0)
+		close_quietly(j->root);
 	free(j);
 	return NULL;
 }
@@ -287,11 +289,24 @@ static int process_start(struct lane *l)
 static int process_send(struct lane *l)
 {
 	const char *text = json_text(l->job->question);
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec data = { .iov_base = (char *)(uintptr_t)text, .iov_len = text ? strlen(text) : 0 };
+	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1 };
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	if (send(l->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (l->job->root >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &l->job->root, sizeof(int));
+	}
+	if (sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return errno == EPIPE || errno == ECONNRESET ? -EIO : -errno; /* it ended already */
 	r = sd_event_add_time_relative(l->event, &l->silence, CLOCK_MONOTONIC, l->job->limit_usec, 10000, on_silence, l);
 	return r < 0 ? r : 0;

@@ -24,6 +24,7 @@ struct job {
 	uint64_t limit_usec; /* for the work itself, from when it is begun */
 	uint64_t queued;     /* set by lane_queue() */
 	struct json_object *question;
+	int root;            /* goes with the question, owned; -1: none */
 	/* Called once, with the worker's answer A, or with -errno and NULL.  NULL: cancelled, or nobody wants to know. */
 	void (*answer)(struct job *j, int result, const struct json_object *a);
 	union {

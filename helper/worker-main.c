@@ -67,6 +67,29 @@ static int answer(const char *text, size_t len)
 	return send(WORKER_FD, out, strlen(out), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* A question into TEXT, and the descriptor that came with it.  Its length, 0 at the end, or -errno. */
+static ssize_t question(char *text, size_t size, int *ret_fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec data = { .iov_base = text, .iov_len = size };
+	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n;
+
+	do
+		n = recvmsg(WORKER_FD, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+			memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	/* A root that was lost must not become our own. */
+	return m.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
+}
+
 int main(int argc, char **argv)
 {
 	static char text[WORKER_MESSAGE_MAX];
@@ -84,13 +107,14 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (;;) {
-		ssize_t n = recv(WORKER_FD, text, sizeof(text), MSG_TRUNC);
+		ssize_t n = question(text, sizeof(text), &job_root);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0 || (size_t)n > sizeof(text))
+		if (n <= 0)
 			return n == 0 ? 0 : 1;
 		if (answer(text, (size_t)n) < 0)
 			return 1;
+		if (job_root >= 0)
+			close_quietly(job_root);
+		job_root = -1;
 	}
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,25 +86,14 @@ static char *bytes_member(const struct json_object *a, const char *key)
 	return s;
 }
 
-static int file_read(const struct json_object *a, struct worker_file *f)
-{
-	const char *digest = json_str(a, "sha256");
-
-	if (!digest || strlen(digest) != SHA256_HEX || json_u64(a, "dev", &f->dev) < 0 || json_u64(a, "ino", &f->ino) < 0 ||
-	    json_u64(a, "size", &f->size) < 0)
-		return -EIO;
-	memcpy(f->sha256, digest, sizeof(f->sha256));
-	return 0;
-}
-
 static void file_answer(struct job *j, int result, const struct json_object *a)
 {
-	CLEAN(free_p) char *interpreter = a ? bytes_member(a, "interpreter") : NULL;
-	struct worker_file f = { .interpreter = interpreter };
+	CLEAN(identity_done) struct identity id = { 0 };
+	struct json_object *o = a ? json_obj(a, "identity") : NULL;
 
-	if (result >= 0)
-		result = file_read(a, &f);
-	j->done.file(result, result < 0 ? NULL : &f, j->userdata);
+	if (result >= 0 && (!o || identity_parse(o, &id) < 0 || id.n == 0))
+		result = -EIO;
+	j->done.file(result, result < 0 ? NULL : &id, j->userdata);
 }
 
 static void path_answer(struct job *j, int result, const struct json_object *a)
@@ -170,6 +160,7 @@ static struct job *job_new(struct worker *w, const char *verb, uint64_t whose, v
 		return NULL;
 	w->ticket = w->ticket == INT_MAX ? 1 : w->ticket + 1;
 	j->ticket = w->ticket;
+	j->root = -1;
 	j->whose = whose;
 	j->limit_usec = WORKER_TIMEOUT_USEC;
 	j->userdata = userdata;
@@ -231,9 +222,34 @@ int worker_identity(struct worker *w, uid_t uid, worker_identity_done done, void
 	return job_queue(w, LANE_NAMES, j, json_add_u64(j->question, "uid", uid));
 }
 
-int worker_file(struct worker *w, uid_t uid, const char *path, worker_file_done done, void *userdata)
+static int add_search(struct json_object *o, const char *const *search)
+{
+	CLEAN(json_put_p) struct json_object *list = json_object_new_array();
+
+	if (!list)
+		return -ENOMEM;
+	for (; search && *search; search++) {
+		struct json_object *b = json_bytes(*search, strlen(*search));
+
+		if (!b || json_object_array_add(list, b) < 0) {
+			json_object_put(b);
+			return -ENOMEM;
+		}
+	}
+	return json_add(o, "search", STEAL_PTR(list));
+}
+
+static int add_root(struct job *j, int root)
+{
+	j->root = root < 0 ? -1 : fcntl(root, F_DUPFD_CLOEXEC, 3);
+	return root >= 0 && j->root < 0 ? -errno : 0;
+}
+
+int worker_file(struct worker *w, uid_t uid, int root, const char *path, const char *const *search, worker_file_done done,
+	void *userdata)
 {
 	struct job *j;
+	int r;
 
 	if (path[0] != '/')
 		return -EINVAL;
@@ -242,14 +258,18 @@ int worker_file(struct worker *w, uid_t uid, const char *path, worker_file_done 
 		return -ENOMEM;
 	j->answer = file_answer;
 	j->done.file = done;
-	return job_queue(w, LANE_FILES, j, add_bytes(j->question, "path", path));
+	r = add_bytes(j->question, "path", path);
+	if (r >= 0)
+		r = add_search(j->question, search);
+	if (r >= 0)
+		r = add_root(j, root);
+	return job_queue(w, LANE_FILES, j, r);
 }
 
-int worker_lookup(struct worker *w, uid_t uid, const char *name, const char *cwd, const char *const *search,
+int worker_lookup(struct worker *w, uid_t uid, int root, const char *name, const char *cwd, const char *const *search,
 	worker_path_done done, void *userdata)
 {
 	struct job *j = job_new(w, "lookup", uid, userdata);
-	struct json_object *list;
 	int r;
 
 	if (!j)
@@ -259,21 +279,10 @@ int worker_lookup(struct worker *w, uid_t uid, const char *name, const char *cwd
 	r = add_bytes(j->question, "name", name);
 	if (r >= 0 && cwd)
 		r = add_bytes(j->question, "cwd", cwd);
-	list = json_object_new_array();
-	for (size_t i = 0; r >= 0 && list && search && search[i]; i++) {
-		struct json_object *b = json_bytes(search[i], strlen(search[i]));
-
-		if (!b || json_object_array_add(list, b) < 0) {
-			json_object_put(b);
-			r = -ENOMEM;
-		}
-	}
-	if (!list)
-		r = -ENOMEM;
-	else if (r < 0)
-		json_object_put(list);
-	else
-		r = json_add(j->question, "search", list);
+	if (r >= 0)
+		r = add_search(j->question, search);
+	if (r >= 0)
+		r = add_root(j, root);
 	return job_queue(w, LANE_FILES, j, r);
 }
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
-#include "lib/digest.h"
+#include "helper/identity.h"
 
 #define WORKER_TIMEOUT_USEC UINT64_C(2000000)
 #define WORKER_QUEUE 1024     /* jobs that wait in a lane, */
@@ -28,14 +28,10 @@ struct worker_identity {
 	char *name;    /* account name of the uid */
 	char **groups; /* names, NULL-terminated; NULL: unknown */
 };
-struct worker_file {
-	char sha256[SHA256_HEX + 1];
-	uint64_t dev, ino, size;
-	char *interpreter; /* of a script: the path behind #!; else NULL */
-};
 /* RESULT 0 or -errno; the struct is the callee's to read during the call only, NULL on failure. */
 typedef void (*worker_identity_done)(int result, const struct worker_identity *id, void *userdata);
-typedef void (*worker_file_done)(int result, const struct worker_file *file, void *userdata);
+/* FILE may be taken: copied, and cleared. */
+typedef void (*worker_file_done)(int result, struct identity *file, void *userdata);
 typedef void (*worker_path_done)(int result, const char *path, void *userdata);
 
 typedef void (*worker_account_done)(int result, uid_t uid, void *userdata);
@@ -45,11 +41,14 @@ typedef void (*worker_account_done)(int result, uid_t uid, void *userdata);
 /* The uid of an account's name (for sshd, where the name is the kernel's only witness). */
 int worker_account(struct worker *w, const char *name, worker_account_done done, void *userdata);
 int worker_identity(struct worker *w, uid_t uid, worker_identity_done done, void *userdata);
-/* PATH absolute, regular file, at most 256 MiB; links are followed as execve would, judged by the descriptor. */
-int worker_file(struct worker *w, uid_t uid, const char *path, worker_file_done done, void *userdata);
-/* Looks NAME up along SEARCH (as sudo's secure_path), absolute or with a slash relative to CWD; gives the path as sudo
- * would show it. */
-int worker_lookup(struct worker *w, uid_t uid, const char *name, const char *cwd, const char *const *search,
+/* What PATH (absolute) is, and what runs it: links are followed as execve would, judged by the descriptor, digests up to 256 MiB.
+ * Each file bears its own error, RESULT is of the whole.  ROOT: the root directory of who is going to run it (process_root();
+ * copied); -1: jitd's own.  SEARCH: where env(1) will look (may be NULL). */
+int worker_file(struct worker *w, uid_t uid, int root, const char *path, const char *const *search, worker_file_done done,
+	void *userdata);
+/* Looks NAME up along SEARCH (as sudo's secure_path), absolute or with a slash relative to CWD, below ROOT as above; gives
+ * the path as sudo would show it. */
+int worker_lookup(struct worker *w, uid_t uid, int root, const char *name, const char *cwd, const char *const *search,
 	worker_path_done done, void *userdata);
 /* Writes TEXT to the terminal TTY ("pts/3", "/dev/pts/3" or "tty1", nothing else; its owner must be UID).  No answer. */
 int worker_terminal(struct worker *w, const char *tty, uid_t uid, const char *text);

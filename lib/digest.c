@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/clock.h"
 
 static void md_ctx_p(EVP_MD_CTX **ctx)
 {
@@ -36,9 +37,9 @@ int sha256_hex(const void *data, size_t len, char out[static SHA256_HEX + 1])
 }
 
 /* MD5 may be NULL: not wanted. */
-static int fd_digests(int fd, size_t max, EVP_MD_CTX *sha, EVP_MD_CTX *md5)
+static int fd_digests(int fd, size_t max, uint64_t until, EVP_MD_CTX *sha, EVP_MD_CTX *md5)
 {
-	uint8_t buf[16 * 1024];
+	uint8_t buf[64 * 1024];
 	size_t left = max;
 
 	for (;;) {
@@ -51,6 +52,8 @@ static int fd_digests(int fd, size_t max, EVP_MD_CTX *sha, EVP_MD_CTX *md5)
 		if ((size_t)n > left)
 			return -EFBIG;
 		left -= (size_t)n;
+		if (until != USEC_INFINITY && clock_mono() > until)
+			return -ETIME;
 		if (EVP_DigestUpdate(sha, buf, (size_t)n) != 1 || (md5 && EVP_DigestUpdate(md5, buf, (size_t)n) != 1))
 			return -EIO;
 	}
@@ -68,7 +71,7 @@ int digests_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1], char md5
 	if (EVP_DigestInit_ex(sha_ctx, EVP_sha256(), NULL) != 1)
 		return -EIO;
 	both = EVP_DigestInit_ex(md5_ctx, EVP_md5(), NULL) == 1;
-	r = fd_digests(fd, max, sha_ctx, both ? md5_ctx : NULL);
+	r = fd_digests(fd, max, USEC_INFINITY, sha_ctx, both ? md5_ctx : NULL);
 	if (r < 0)
 		return r;
 	if (EVP_DigestFinal_ex(sha_ctx, sha_raw, NULL) != 1 || (both && EVP_DigestFinal_ex(md5_ctx, md5_raw, NULL) != 1))
@@ -80,7 +83,7 @@ int digests_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1], char md5
 	return 0;
 }
 
-int sha256_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1])
+int sha256_fd_hex(int fd, size_t max, uint64_t until, char out[static SHA256_HEX + 1])
 {
 	CLEAN(md_ctx_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t raw[SHA256_LEN];
@@ -90,7 +93,7 @@ int sha256_fd_hex(int fd, size_t max, char out[static SHA256_HEX + 1])
 		return -ENOMEM;
 	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
 		return -EIO;
-	r = fd_digests(fd, max, ctx, NULL);
+	r = fd_digests(fd, max, until, ctx, NULL);
 	if (r < 0)
 		return r;
 	if (EVP_DigestFinal_ex(ctx, raw, NULL) != 1)

@@ -6,12 +6,16 @@
  * decision, revoke and receipt.  At most ENVELOPE_MAX bytes in all.
  *
  * request   {"v":1,"id","nonce","host","machine","boot","user","uid","target","service","tty"?,"remote"?,"session"?,
- *            "argv":[bytes…],"command"?:bytes,"binary"?:bytes,"binary_sha256"?,"cwd"?:bytes,"reason"?,"marks":[…],
+ *            "argv":[bytes…],"command"?:bytes,"binary"?:bytes,"binary_sha256"?,
+ *            "interpreters"?:[{"path":bytes,"sha256"?}],"cwd"?:bytes,"reason"?,"marks":[…],
  *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","match"?:true,"teams":{"sre":["bob","carol"]},
  *            "context":{…},"checks":[…],"created":RFC 3339,"answer_by":RFC 3339}
  *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
  *           `marks` are words such as "target-unknown", "disagreement", "environment", "script",
  *           "writable" (others than root can change the file that will run, or put another in its place).
+ *           `interpreters`: what runs `binary` where that is a script, the first of them first (and behind env(1) the program
+ *           that it will find).  No digest, no "sha256": it could not be read.  The host looks at all of these files again
+ *           before a use is let go.
  *           `match`: an approval must bear the code that stands on the requester's terminal; the code itself is in no document
  *           of the host's.
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.
@@ -34,8 +38,8 @@
  * revoke    {"v":1,"request","digest","host","verdict":"revoke","approver","note"?,"time"}  same namespace.
  * receipt   {"v":1,"host","request","seq","event","text","approver"?,"head":ledger head hex,"time"}
  *            signed with the host's key, namespace receipt@pam-jit.  `event` is one of: received (jitd took a
- *            decision), refused (a decision counted for nothing; text says why), granted, denied, applied (first use:
- *            the requester's command was let go), expired, revoked, withdrawn, unclaimed, closed.
+ *            decision), refused (a decision counted for nothing, or a use of the grant was refused; text says why), granted,
+ *            denied, applied (first use: the requester's command was let go), expired, revoked, withdrawn, unclaimed, closed.
  * question  {"v":1,"id":32 hex digits,"host","url","within":seconds}   between jitd and the courier only: what the URL
  *            says.  Unsigned, and gone from the outbox once it is answered or its time is over.
  * check     {"v":1,"question":id,"status":HTTP status or 0,"text"}   the answer, unsigned: the first line of the body, or

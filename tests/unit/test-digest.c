@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/digest.h"
 
 /* FIPS 180-2, appendix B, and the empty message. */
@@ -39,7 +40,7 @@ static void test_sha256(void **state)
 		assert_int_equal(sha256(vectors[i].text, len, raw), 0);
 		hex_encode(raw, sizeof raw, of_raw);
 		assert_string_equal(of_raw, vectors[i].hex);
-		assert_int_equal(sha256_fd_hex(fd, len, of_fd), 0);
+		assert_int_equal(sha256_fd_hex(fd, len, USEC_INFINITY, of_fd), 0);
 		assert_string_equal(of_fd, vectors[i].hex);
 	}
 }
@@ -56,12 +57,12 @@ static void test_sha256_fd(void **state)
 	memset(a, 'a', 1000001);
 	fd = memory_file(a, 1000001);
 	assert_int_equal(lseek(fd, 1, SEEK_SET), 1);
-	assert_int_equal(sha256_fd_hex(fd, 999999, hex), -EFBIG);
+	assert_int_equal(sha256_fd_hex(fd, 999999, USEC_INFINITY, hex), -EFBIG);
 	assert_string_equal(hex, "untouched");
 	assert_int_equal(lseek(fd, 1, SEEK_SET), 1);
-	assert_int_equal(sha256_fd_hex(fd, 1000000, hex), 0);
+	assert_int_equal(sha256_fd_hex(fd, 1000000, USEC_INFINITY, hex), 0);
 	assert_string_equal(hex, expected);
-	assert_int_equal(sha256_fd_hex(-1, 10, hex), -EBADF);
+	assert_int_equal(sha256_fd_hex(-1, 10, USEC_INFINITY, hex), -EBADF);
 	assert_string_equal(hex, expected);
 }
 

@@ -1,3 +1,4 @@
+#include "tests/unit/unit.h"
 #include "tests/unit/hands.h"
 
 #include <fcntl.h>
@@ -19,10 +20,11 @@ static struct {
 	unsigned n;
 	int result;
 	uid_t uid;
-	char text[512], digest[SHA256_HEX + 1];
+	char text[1024], digest[SHA256_HEX + 1];
 	uint64_t ino, size;
 	unsigned groups;
-	bool groups_known;
+	bool groups_known, known, untold;
+	int error;
 } got;
 
 static int setup(void **state)
@@ -69,16 +71,23 @@ static void on_identity(int result, const struct worker_identity *id, void *user
 		;
 }
 
-static void on_file(int result, const struct worker_file *f, void *userdata)
+/* got.text: the files behind the first, with blanks between. */
+static void on_file(int result, struct identity *id, void *userdata)
 {
 	took(result);
-	assert_true((result == 0) == (f != NULL));
-	if (!f)
+	assert_true((result == 0) == (id != NULL));
+	got.text[0] = '\0';
+	if (!id)
 		return;
-	memcpy(got.digest, f->sha256, sizeof(got.digest));
-	snprintf(got.text, sizeof(got.text), "%s", f->interpreter ? f->interpreter : "");
-	got.ino = f->ino;
-	got.size = f->size;
+	memcpy(got.digest, id->file[0].sha256, sizeof(got.digest));
+	got.error = id->file[0].error;
+	got.known = id->file[0].known;
+	got.untold = id->untold;
+	got.ino = id->file[0].ino;
+	got.size = id->file[0].size;
+	for (unsigned i = 1; i < id->n; i++)
+		snprintf(got.text + strlen(got.text), sizeof(got.text) - strlen(got.text), "%s%s", i > 1 ? " " : "",
+			id->file[i].path);
 }
 
 static void on_path(int result, const char *path, void *userdata)
@@ -119,39 +128,146 @@ static void test_account(void **state)
 	assert_int_equal(answer(worker_account(worker, "", on_account, NULL)), -EINVAL);
 }
 
+static int file(const char *path)
+{
+	const char *search[] = { "/nonexistent", "relative", hands_dir, NULL };
+
+	return answer(worker_file(worker, getuid(), -1, path, search, on_file, NULL));
+}
+
 static void test_file(void **state)
 {
 	struct stat st;
 
-	hands_write(hands_path("script"), "#! /bin/sh -e\nabc", 17, 0755);
-	hands_write(hands_path("abc"), "abc", 3, 0644);
+	hands_write(hands_path("abc"), "abc\0", 4, 0644);
 	assert_int_equal(symlink(hands_path("abc"), hands_path("link")), 0);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("abc"), on_file, NULL)), 0);
-	assert_string_equal(got.digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_int_equal(file(hands_path("abc")), 0);
+	assert_string_equal(got.digest, "dc1114cd074914bd872cc1f9a23ec910ea2203bc79779ab2e17da25782a624fc");
 	assert_string_equal(got.text, "");
 	assert_int_equal(stat(hands_path("abc"), &st), 0);
 	assert_int_equal(got.ino, st.st_ino);
-	assert_int_equal(got.size, 3);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("link"), on_file, NULL)), 0);
+	assert_int_equal(got.size, 4);
+	assert_int_equal(file(hands_path("link")), 0);
 	assert_int_equal(got.ino, st.st_ino);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("script"), on_file, NULL)), 0);
-	assert_string_equal(got.text, "/bin/sh");
+}
+
+/* What runs a script, down to the program. */
+static void test_interpreters(void **state)
+{
+	char line[600], text[900];
+	static const struct {
+		const char *name, *content, *text; /* @: the folder */
+		bool untold;
+	} rows[] = {
+		{ "sh", "#! /bin/sh -e\nabc", "/bin/sh", false },
+		{ "bare", "echo no line at all\n", "/bin/sh", false },
+		{ "empty", "", "/bin/sh", false },
+		{ "elf", "\177ELF\0", "", false },
+		{ "twice", "#!@/sh\n", "@/sh /bin/sh", false },
+		{ "itself", "#!@/itself\n", "", false },
+		{ "env", "#!/usr/bin/env prog\n", "/usr/bin/env @/prog /bin/sh", false },
+		{ "split", "#!/usr/bin/env -S prog -x\n", "/usr/bin/env @/prog /bin/sh", false },
+		{ "odd", "#!/usr/bin/env -i prog\n", "/usr/bin/env", true },
+		{ "lost", "#!/usr/bin/env nowhere\n", "/usr/bin/env", true },
+		{ "relative", "#!bin/sh\n", "", true },
+		{ "text", "#!@/bare\n", "@/bare", true },
+		{ "gone", "#!@/nothing\n", "@/nothing", false },
+	};
+
+	hands_write(hands_path("prog"), "#!/bin/sh\n", 10, 0755);
+	for (size_t i = 0; i < ELEMENTS(rows); i++) {
+		const char *at = rows[i].content, *in = rows[i].text;
+		size_t len = strcmp(rows[i].name, "elf") ? strlen(at) : 5, n = 0;
+
+		for (size_t k = 0; k < len; k++)
+			n += at[k] == '@' ? (size_t)sprintf(line + n, "%s", hands_dir) : (size_t)(line[n] = at[k], 1);
+		hands_write(hands_path("%s", rows[i].name), line, n, 0755);
+		for (n = 0; *in; in++)
+			n += *in == '@' ? (size_t)sprintf(text + n, "%s", hands_dir) : (size_t)(text[n] = *in, 1);
+		text[n] = '\0';
+		check_case(file(hands_path("%s", rows[i].name)) == 0, "%s", rows[i].name);
+		check_case(!strcmp(got.text, text), "%s: %s", rows[i].name, got.text);
+		check_case(got.untold == rows[i].untold, "%s", rows[i].name);
+	}
+}
+
+/* More interpreters than Linux follows: what is left over is not told. */
+static void test_many_interpreters(void **state)
+{
+	char line[400], name[16], next[16];
+
+	for (int i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		snprintf(next, sizeof(next), "s%d", i + 1);
+		snprintf(line, sizeof(line), "#!%s/%s\n", hands_dir, next);
+		hands_write(hands_path("%s", name), line, strlen(line), 0755);
+	}
+	assert_int_equal(file(hands_path("s0")), 0);
+	assert_true(got.untold);
+}
+
+/* Paths mean what they mean to the one who asks. */
+static void test_file_in_a_root(void **state)
+{
+	static const char *const good[] = { "/bin/prog", "/link", "/bin/up", "/../bin/prog", "//sbin/./prog", "/sbin/../bin//prog",
+		"/sbin/up" };
+	int root;
+
+	assert_int_equal(mkdir(hands_path("root"), 0755), 0);
+	assert_int_equal(mkdir(hands_path("root/bin"), 0755), 0);
+	hands_write(hands_path("root/bin/prog"), "\177ELF\0", 5, 0755);
+	assert_int_equal(symlink("/bin/prog", hands_path("root/link")), 0);
+	assert_int_equal(symlink("../../../../../../bin/prog", hands_path("root/bin/up")), 0);
+	assert_int_equal(symlink("/loop", hands_path("root/loop")), 0);
+	assert_int_equal(symlink("/bin", hands_path("root/sbin")), 0);
+	root = open(hands_path("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root >= 0);
+	for (size_t i = 0; i < ELEMENTS(good); i++) {
+		assert_int_equal(answer(worker_file(worker, getuid(), root, good[i], NULL, on_file, NULL)), 0);
+		check_case(got.error == 0 && got.size == 5, "%s: %d", good[i], got.error);
+	}
+	assert_int_equal(answer(worker_file(worker, getuid(), root, "/bin/sh", NULL, on_file, NULL)), 0);
+	assert_int_equal(got.error, -ENOENT);
+	assert_int_equal(answer(worker_file(worker, getuid(), root, "/loop", NULL, on_file, NULL)), 0);
+	assert_int_equal(got.error, -ELOOP);
+	assert_int_equal(answer(worker_file(worker, getuid(), root, "/link/x", NULL, on_file, NULL)), 0);
+	assert_int_equal(got.error, -ENOTDIR);
+	assert_int_equal(answer(worker_lookup(worker, getuid(), root, "./prog", "/bin", NULL, on_path, NULL)), 0);
+	assert_string_equal(got.text, "/bin/prog");
+	close(root);
+	/* What is read of /proc is the reader's. */
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(answer(worker_file(worker, getuid(), root, "/proc/self/exe", NULL, on_file, NULL)), 0);
+	assert_int_equal(got.error, -ELOOP);
+	close(root);
+	/* The next question has none, and gets our own. */
+	assert_int_equal(file("/bin/sh"), 0);
+	assert_int_equal(got.error, 0);
 }
 
 static void test_file_refuses(void **state)
 {
+	static const struct {
+		const char *path;
+		int error;
+		bool known;
+	} rows[] = {
+		{ "fifo", -EINVAL, false }, { "huge", -EFBIG, true }, { ".", -EISDIR, false }, { "none", -ENOENT, false },
+		{ "huge/x", -ENOTDIR, false },
+	};
 	int fd;
 
 	assert_int_equal(mkfifo(hands_path("fifo"), 0666), 0);
 	fd = open(hands_path("huge"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	assert_int_equal(ftruncate(fd, 256 * 1024 * 1024 + 1), 0);
 	close(fd);
-	assert_int_equal(worker_file(worker, getuid(), "abc", on_file, NULL), -EINVAL);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("fifo"), on_file, NULL)), -EINVAL);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("huge"), on_file, NULL)), -EFBIG);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_dir, on_file, NULL)), -EISDIR);
-	assert_int_equal(answer(worker_file(worker, getuid(), hands_path("none"), on_file, NULL)), -ENOENT);
-	assert_int_equal(answer(worker_file(worker, getuid(), "/dev/zero", on_file, NULL)), -EINVAL);
+	assert_int_equal(worker_file(worker, getuid(), -1, "abc", NULL, on_file, NULL), -EINVAL);
+	for (size_t i = 0; i < ELEMENTS(rows); i++) {
+		check_case(file(hands_path("%s", rows[i].path)) == 0, "%s", rows[i].path);
+		check_case(got.error == rows[i].error && got.known == rows[i].known && !got.digest[0], "%s: %d", rows[i].path, got.error);
+	}
+	assert_int_equal(file("/dev/zero"), 0);
+	assert_int_equal(got.error, -EINVAL);
 }
 
 static int lookup(const char *name, const char *cwd)
@@ -161,7 +277,7 @@ static int lookup(const char *name, const char *cwd)
 
 	snprintf(first, sizeof(first), "%s/one", hands_dir);
 	snprintf(second, sizeof(second), "%s/two/", hands_dir);
-	return answer(worker_lookup(worker, getuid(), name, cwd, search, on_path, NULL));
+	return answer(worker_lookup(worker, getuid(), -1, name, cwd, search, on_path, NULL));
 }
 
 static void test_lookup(void **state)
@@ -228,26 +344,23 @@ static void test_queue(void **state)
 	}
 }
 
-static void on_failed(int result, const struct worker_file *f, void *userdata)
+/* Which of them are done by then is a matter of time. */
+static void on_whatever(int result, struct identity *id, void *userdata)
 {
-	assert_true(result < 0 && !f);
-	++*(unsigned *)userdata;
 }
 
 static void test_queue_full(void **state)
 {
-	unsigned failed = 0;
-
 	for (uid_t uid = 0; uid < WORKER_QUEUE; uid++)
-		assert_true(worker_file(worker, uid, "/nonexistent", on_failed, &failed) > 0);
-	assert_int_equal(worker_file(worker, WORKER_QUEUE, "/nonexistent", on_failed, &failed), -EAGAIN);
+		assert_true(worker_file(worker, uid, -1, "/nonexistent", NULL, on_whatever, NULL) > 0);
+	assert_int_equal(worker_file(worker, WORKER_QUEUE, -1, "/nonexistent", NULL, on_whatever, NULL), -EAGAIN);
 	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0); /* another lane */
 }
 
 /* Whose jobs were answered, in order: each file job's userdata is who asked. */
 static char order[512];
 
-static void on_turn(int result, const struct worker_file *f, void *userdata)
+static void on_turn(int result, struct identity *f, void *userdata)
 {
 	size_t n = strlen(order);
 
@@ -258,7 +371,7 @@ static void on_turn(int result, const struct worker_file *f, void *userdata)
 static void ask_files(uid_t uid, unsigned n, const char *who)
 {
 	while (n--)
-		assert_true(worker_file(worker, uid, hands_path("abc"), on_turn, (void *)(uintptr_t)who) > 0);
+		assert_true(worker_file(worker, uid, -1, hands_path("abc"), NULL, on_turn, (void *)(uintptr_t)who) > 0);
 }
 
 /* Whoever comes while a hundred of another wait, waits for one of them. */
@@ -286,7 +399,7 @@ static void test_turns_cancelled(void **state)
 	order[0] = '\0';
 	hands_write(hands_path("abc"), "abc", 3, 0644);
 	for (int i = 0; i < 50; i++)
-		ticket[i] = worker_file(worker, 7, hands_path("abc"), on_turn, (void *)(uintptr_t)"d");
+		ticket[i] = worker_file(worker, 7, -1, hands_path("abc"), NULL, on_turn, (void *)(uintptr_t)"d");
 	ask_files(8, 2, "a");
 	for (int i = 49; i >= 1; i--)
 		worker_cancel(worker, ticket[i]);
@@ -344,9 +457,9 @@ static void test_not_there(void **state)
 static void test_nonsense(void **state)
 {
 	fake_worker("#!/bin/sh\necho nonsense >&3\nexec sleep 1000\n");
-	assert_int_equal(answer(worker_file(worker, getuid(), "/bin/sh", on_file, NULL)), -EIO);
+	assert_int_equal(answer(worker_file(worker, getuid(), -1, "/bin/sh", NULL, on_file, NULL)), -EIO);
 	fake_worker("#!/bin/sh\necho '{\"n\":77,\"errno\":0}' >&3\nexec sleep 1000\n");
-	assert_int_equal(answer(worker_file(worker, getuid(), "/bin/sh", on_file, NULL)), -EIO);
+	assert_int_equal(answer(worker_file(worker, getuid(), -1, "/bin/sh", NULL, on_file, NULL)), -EIO);
 }
 
 /* An answer with nothing in it is no answer. */
@@ -355,8 +468,8 @@ static void test_empty_answers(void **state)
 	fake_worker("#!/bin/sh\nif [ $1 = files ]; then\necho '{\"n\":1,\"errno\":0}' >&3\necho '{\"n\":2,\"errno\":0}' >&3\n"
 		"else\necho '{\"n\":3,\"errno\":0,\"groups\":[1]}' >&3\necho '{\"n\":4,\"errno\":0,\"uid\":4294967295}' >&3\nfi\n"
 		"exec sleep 1000\n");
-	assert_true(worker_file(worker, 0, "/bin/sh", on_file, NULL) == 1);
-	assert_true(worker_lookup(worker, 0, "sh", NULL, NULL, on_path, NULL) == 2);
+	assert_true(worker_file(worker, 0, -1, "/bin/sh", NULL, on_file, NULL) == 1);
+	assert_true(worker_lookup(worker, 0, -1, "sh", NULL, NULL, on_path, NULL) == 2);
 	assert_true(worker_identity(worker, 0, on_identity, NULL) == 3);
 	assert_true(worker_account(worker, "root", on_account, NULL) == 4);
 	while (got.n < 4) {
@@ -364,6 +477,12 @@ static void test_empty_answers(void **state)
 		hands_until(&got.came);
 		assert_int_equal(got.result, -EIO);
 	}
+}
+
+static void on_failed(int result, struct identity *f, void *userdata)
+{
+	assert_true(result < 0 && !f);
+	++*(unsigned *)userdata;
 }
 
 /* Stuck, dying and missing in one lane: names are answered all the while, by the same process. */
@@ -379,7 +498,7 @@ static void test_lanes(void **state)
 		fake_worker(script);
 		failed = 0;
 		for (uid_t uid = 1; uid <= 9; uid++)
-			assert_true(worker_file(worker, uid, "/bin/sh", on_failed, &failed) > 0);
+			assert_true(worker_file(worker, uid, -1, "/bin/sh", NULL, on_failed, &failed) > 0);
 		for (int n = 0; n < 20; n++) {
 			assert_int_equal(answer(worker_identity(worker, getuid(), on_identity, NULL)), 0);
 			assert_true(got.groups_known);
@@ -440,7 +559,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_identity), T(test_account), T(test_file), T(test_file_refuses), T(test_lookup), T(test_lookup_bytes),
+		T(test_identity), T(test_account), T(test_file), T(test_interpreters), T(test_many_interpreters), T(test_file_in_a_root), T(test_file_refuses), T(test_lookup), T(test_lookup_bytes),
 		T(test_cancel), T(test_queue), T(test_queue_full), T(test_turns), T(test_turns_cancelled), T(test_lanes),
 		T(test_late), T(test_dies), T(test_not_there), T(test_nonsense),
 		T(test_empty_answers), T(test_freed), T(test_terminal), T(test_flush),
