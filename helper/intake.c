@@ -93,7 +93,7 @@ static int read_document(struct statement *s, const char *type, struct why *w)
 	int r = json_parse(s->document, strlen(s->document), &s->doc, w);
 
 	if (r < 0)
-		return r;
+		return why(w, r, "its document is %s", w->text);
 	id = json_str(s->doc, "request");
 	if (id && id_valid(id))
 		strcpy(s->id, id); /* so that its refusal is told of this request */

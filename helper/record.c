@@ -282,7 +282,8 @@ bool record_refusal(struct jitd *j, const char *where, const char *id, const cha
 	for (f = j->refusals; f; f = f->next, n++)
 		if (!strcmp(f->where, where) && !strcmp(f->reason, reason) && (!id || !f->id || !strcmp(f->id, id)))
 			break;
-	if (!f && n < REFUSALS_MAX) {
+	/* What is of no request cannot crowd out what is said against one. */
+	if (!f && n < (id ? REFUSALS_MAX : REFUSALS_MAX / 2)) {
 		f = calloc(1, sizeof(*f));
 		if (!f)
 			return false;

@@ -185,7 +185,3 @@ class Desk:
                 self.host.run("jitctl", "cancel", r["id"])
             elif r["state"] in ("granted", "running"):
                 self.host.run("jitctl", "revoke", r["id"])
-
-
-def flip(text, at):
-    return text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1:]

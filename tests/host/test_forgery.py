@@ -6,7 +6,7 @@ import json
 import pytest
 
 import fido
-from answers import Desk, flip
+from answers import Desk
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,12 @@ def nothing(desk, rid, reason):
     texts = desk.refusals()
     assert any(reason in t for t in texts), texts[-3:]
     assert desk.host.run("test", "-e", "/run/one", check=False).returncode != 0
+
+
+def counted(desk):
+    """The refusals since the mark, with their counts, when jitd has written down all that it counts."""
+    desk.host.run("systemctl", "restart", "jitd")
+    return [(e["text"], e["count"], e.get("id")) for e in desk.ledger()[desk.mark:] if e["event"] == "refused"]
 
 
 def test_the_true_one_is_taken(desk, asked):
@@ -137,6 +143,7 @@ def test_replayed(desk, asked):
     term.expect("status=0")
     for _ in range(3):
         desk.deliver(desk.envelope(text, signature))
+    assert any("settled already" in t for t in desk.refusals())
     assert len(desk.events(rid, "granted")) == 1 and len(desk.events(rid, "decided")) == 1
     _, again = desk.ask()
     desk.deliver(desk.envelope(text, signature))
@@ -150,11 +157,15 @@ def test_altered_by_one_byte(desk, asked):
     signature = desk.sign(text)
     desk.deliver(desk.envelope(text.replace('"note": "x"', '"note": "y"'), signature))
     nothing(desk, rid, "ssh-keygen does not accept")
+    # and of the signature: its frame, the version, the key, the kind, the signature itself
     lines = signature.splitlines()
-    middle = len(lines) - 3
-    lines[middle] = flip(lines[middle], 10)
-    desk.deliver(desk.envelope(text, "\n".join(lines) + "\n"))
-    assert desk.state(rid) == "pending"
+    for line, at, reason in ((0, 7, "the signature: "), (1, 10, "the signature: "), (2, 10, "the key is not listed for bob"),
+                             (3, 10, "the signature: signature type"), (4, 10, "ssh-keygen does not accept the signature: Sig")):
+        was = lines[line][at]
+        altered = lines[line][:at] + ("A" if was != "A" else "B") + lines[line][at + 1:]
+        desk.deliver(desk.envelope(text, "\n".join([*lines[:line], altered, *lines[line + 1:]]) + "\n"))
+        nothing(desk, rid, reason)
+    assert sum(n for _, n, _ in counted(desk)) == 6
 
 
 def test_wrong_namespace(desk, asked):
@@ -196,15 +207,12 @@ def test_certificates(desk, asked):
     """One principal, the certified one; a certificate of two counts for neither."""
     _, document, rid = asked
     text = desk.decision(document, "erin")
-    certificate(desk, "erin,bob")
-    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
-    assert desk.state(rid) == "pending"
-    certificate(desk, "bob")
-    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
-    assert desk.state(rid) == "pending" and not desk.events(rid, "decided")
-    certificate(desk, "erin", extra=("-V", "20200101:20200102"))
-    desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
-    assert desk.state(rid) == "pending" and not desk.events(rid, "decided")
+    for principals, extra, reason in (("erin,bob", (), "the certificate names more than one principal"),
+                                      ("bob", (), "the certificate is for bob"),
+                                      ("erin", ("-V", "20200101:20200102"), "Certificate invalid: expired")):
+        certificate(desk, principals, extra=extra)
+        desk.deliver(desk.envelope(text, sign_with_certificate(desk, text)))
+        nothing(desk, rid, reason)
     # the requester's own key, and that of somebody who has a name of their own, under erin's
     for key, reason in (("alice", "this key is listed for alice"), ("bob", "this key is listed for bob")):
         certificate(desk, "erin", key)
@@ -250,7 +258,7 @@ def test_security_key_without_touch(desk, asked, token):
     ({"flags": 5, "client": {"crossOrigin": True}}, "embedded by another origin"),
     ({"flags": 5, "client": {"topOrigin": "https://evil.example"}}, "embedded by another origin"),
     ({"flags": 5, "client": {"type": "webauthn.create"}}, "webauthn.get"),
-    ({"flags": 5, "challenge": b"something else"}, ""),
+    ({"flags": 5, "challenge": b"something else"}, "the passkey signed something else"),
 ])
 def test_passkeys(desk, asked, token, how, reason):
     _, document, rid = asked
@@ -276,18 +284,86 @@ def test_a_true_passkey_counts_and_is_not_a_key(desk, asked, token):
 
 # ---- form ----
 
-@pytest.mark.parametrize("text", [
-    "", "{", "[]", "null", "\0", '{"v":1}', '{"v":1,"type":"decision","document":"{}"}',
-    '{"v":1,"type":"decision","document":"{}","signature":"x","more":1}',
-    '{"v":1,"type":"request","document":"{}"}', '{"v":1,"type":"check","document":"{}"}',
-    '{"v":1,"type":"decision","document":"not json","signature":"x"}',
-    '{"v":1,"v":1,"type":"decision","document":"{}","signature":"x"}', "x" * 70000, "[" * 5000,
-])
-def test_junk(desk, asked, text):
+JUNK = [
+    ("", "not a JSON object"),
+    ("{", "not proper JSON: a string is missing"),
+    ("[]", "not a JSON object"),
+    ("null", "not a JSON object"),
+    ("\0", "not UTF-8 text"),
+    ('{"v":1}', "the envelope has no known type"),
+    ('{"v":1,"type":"decision","document":"{}"}', "a decision must be signed"),
+    ('{"v":1,"type":"decision","document":"{}","signature":"x","more":1}', "the envelope has an unknown member 'more'"),
+    ('{"v":1,"type":"request","document":"{}"}', "an envelope of this type does not belong in the inbox"),
+    ('{"v":1,"type":"check","document":"{}"}', "a check: the document lacks"),
+    ('{"v":1,"type":"decision","document":"not json","signature":"x"}', "its document is not"),
+    ('{"v":1,"type":"decision","document":"{}","signature":"x"}', "the document lacks v"),
+    ('{"v":1,"v":1,"type":"decision","document":"{}","signature":"x"}', "not proper JSON: a name stands twice"),
+    ("x" * 70000, "larger than an envelope may be"),
+    ("[" * 5000, "not a JSON object"),
+]
+
+
+def test_junk(desk, asked):
+    """Every piece has its reason in the ledger, the like of one before in its count."""
     _, _, rid = asked
-    desk.deliver(text)
+    counted(desk)
+    desk.mark = len(desk.ledger())
+    pid = desk.host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout
+    for text, _ in JUNK:
+        desk.deliver(text)
+    assert desk.host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout == pid, "it died"
     assert desk.state(rid) == "pending"
-    assert desk.host.run("systemctl", "is-active", "jitd").stdout == "active\n"
+    found = counted(desk)
+    for reason in {r for _, r in JUNK}:
+        assert sum(n for t, n, _ in found if t.startswith(reason)) == sum(r == reason for _, r in JUNK), (reason, found)
+    assert sum(n for _, n, _ in found) == len(JUNK), found
+
+
+def test_many_kinds_of_refusals(desk, asked):
+    """They are bounded, none of them is lost from the count, and none crowds out what is said against a request."""
+    _, document, rid = asked
+    counted(desk)
+    desk.mark = len(desk.ledger())
+    made = "".join(desk.envelope(desk.decision(document, request=f"{i:04d}-0000"), "x") + "\n" for i in range(300))
+    desk.host.run("setpriv", "--reuid=jit-courier", "--regid=jit-courier", "--clear-groups", "sh", "-c",
+                  "cd /run/jit/inbox; n=0; while read -r line; do n=$((n + 1)); printf %s \"$line\" >.many && mv .many many-$n; "
+                  "[ $((n % 100)) -ne 0 ] || sleep 1; done", input=made)
+    desk.settled()
+    desk.answer(document, "bob", "mallory")
+    nothing(desk, rid, "not listed")
+    found = counted(desk)
+    assert len(found) < 150 and sum(n for _, n, _ in found) == 301, (len(found), found[-3:])
+    assert any("more kinds than are told apart" in t for t, _, _ in found), found[-3:]
+
+
+def test_forged_revocations(desk, asked):
+    """They end nothing; a true one does."""
+    asked[0].sendintr()
+    term, document = desk.ask("sleep 25")
+    rid = json.loads(document)["id"]
+    revocation = desk.decision(document, verdict="revoke")
+    desk.deliver(desk.envelope(revocation, desk.sign(revocation), "revoke"))
+    nothing(desk, rid, "there is nothing to revoke: it is pending")
+    approval = desk.decision(document)
+    signature = desk.sign(approval)
+    desk.deliver(desk.envelope(approval, signature))
+    term.expect("approved by bob")
+    other = desk.decision(document, verdict="revoke", digest="0" * 64)
+    for text, key, reason in ((revocation, "mallory", "the key is not listed for bob"),
+                              (desk.decision(document, "dave", "revoke"), "dave", "none of the teams"),
+                              (desk.decision(document, "alice", "revoke"), "alice", "never answers their own request"),
+                              (other, "bob", "the digest differs"), (approval, "bob", "the verdict does not fit a revoke")):
+        desk.deliver(desk.envelope(text, desk.sign(text, key), "revoke"))
+        assert any(reason in t for t in desk.refusals()), (reason, desk.refusals()[-2:])
+    desk.deliver(desk.envelope(revocation, signature, "revoke"))
+    assert any("ssh-keygen does not accept" in t for t in desk.refusals())
+    assert desk.state(rid) == "running" and not desk.events(rid, "revoked")
+    text = desk.decision(document, "carol", "revoke")
+    desk.deliver(desk.envelope(text, desk.sign(text, "carol"), "revoke"))
+    term.expect("revoked by carol")
+    term.expect(r"status=(\d+)")
+    assert term.match.group(1) != "0"
+    assert [e["by"] for e in desk.events(rid, "revoked")] == ["carol"]
 
 
 def test_a_signature_over_another_document_of_the_same_person(desk, asked):

@@ -5,6 +5,8 @@ The tests are one life of a host, in this order; whatever happens, people can lo
 
 import re
 
+import jithost
+import pexpect
 import pytest
 import scene
 
@@ -22,9 +24,31 @@ def can_be_used(host):
     assert host.run("su", "bob", "-c", "id -un").stdout == "bob\n"
 
 
+def at_the_console(host):
+    """root comes in by getty and login, with a password, and is held by no gate there: not by sudo's, not by su's."""
+    argv = host.enter("systemd-run", "--quiet", "--collect", "--pty", "agetty", "--noclear", "-", "xterm")
+    console = pexpect.spawn(argv[0], argv[1:], timeout=20, encoding="utf-8", env=jithost.CLEAN_ENV)
+    console.delaybeforesend = None
+    host.terminals.append(console)
+    console.expect("web1 login: ")
+    console.sendline("root")
+    console.expect("assword: ")
+    console.sendline("root-pw")
+    console.expect("root@web1:~# ")
+    for line, said in (("ps -o comm= -p $PPID", "login"), ("sudo -n id -u", "0"), ("sudo -u bob id -un", "bob"), ("sudo -i id -u", "0"),
+                       ("su bob -c 'id -un'", "bob"), ("su - bob -c 'id -un'", "bob")):
+        console.sendline(f"{line}; echo done=$?")
+        console.expect(r"done=\d+\r")
+        assert console.after == "done=0\r" and console.before.splitlines()[-1] == said, (line, console.before)
+        console.expect("root@web1:~# ")
+    console.sendline("exit")
+    console.expect(pexpect.EOF)
+
+
 @pytest.fixture(scope="module")
 def host(bare):
     bare.before = pam_files(bare)
+    bare.run("chpasswd", input="root:root-pw\n")
     bare.install("pam-jit")
     return bare
 
@@ -70,11 +94,12 @@ def test_a_dry_run_changes_nothing(host):
 
 
 def test_without_configuration_sudo_says_what_to_do(host):
-    host.run("jitctl", "pam", "enable", "sudo")
+    host.run("jitctl", "pam", "enable", "sudo", "sudo-i", "su")
     done = host.ssh("alice", "sudo", "-n", "id", "-u", check=False)
-    assert done.returncode == 1 and "0\n" != done.stdout
+    assert done.returncode == 1 and done.stdout == ""
     assert re.search(r"jit", done.stderr), done.stderr
     can_be_used(host)
+    at_the_console(host)
 
 
 def test_with_a_broken_configuration_sudo_says_so(host):
@@ -88,6 +113,7 @@ def test_with_a_broken_configuration_sudo_says_so(host):
     assert done.returncode == 1 and done.stdout == ""
     assert "config" in done.stderr, done.stderr
     can_be_used(host)
+    at_the_console(host)
     host.run("rm", "/etc/jit/rules.d/10-broken.conf")
 
 

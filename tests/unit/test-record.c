@@ -113,10 +113,14 @@ static void refusals(void **state)
 		record_refusal(&jitd, "inbox", NULL, NULL, "reason %u", i);
 	for (unsigned i = 0; i < 50; i++)
 		assert_false(record_refusal(&jitd, "inbox", NULL, NULL, "reason 1"));
+	assert_int_equal(seen.lines, 128);
+	/* What is said against a request has the other half. */
+	for (unsigned i = 0; i < 150; i++)
+		assert_int_equal(record_refusal(&jitd, "inbox", "K7QF-2M9X", NULL, "forged %u", i), i < 128);
 	assert_int_equal(seen.lines, 256);
 	record_flush(&jitd, true);
 	assert_int_equal(seen.lines, 258); /* the number of one, and that of those that are not told apart */
-	assert_int_equal(seen.count, 256 + 50 + 44);
+	assert_int_equal(seen.count, 256 + 50 + 172 + 22);
 }
 
 int main(void)
