@@ -49,7 +49,7 @@ CONF = """\
 Default=deny
 MaxPerMinute=1000
 Hold=15s
-SshdExecutable=/usr/sbin/sshd /usr/bin/python3 /usr/bin/python3.11 /usr/bin/python3.13
+SshdExecutable=/usr/sbin/sshd /usr/lib/openssh/sshd-session /usr/bin/python3 /usr/bin/python3.11 /usr/bin/python3.13
 """
 # As pam_jit(8) says it.
 SSHD = """\
