@@ -13,7 +13,7 @@
 #include "lib/digest.h"
 
 #define DPKG_QUERY "/usr/bin/dpkg-query"
-#define DPKG_STATUS "/var/lib/dpkg/status"
+#define DEBIAN "/etc/debian_version" /* the tool alone may be there on another system, too */
 #define RPM "/usr/bin/rpm"
 #define OUTPUT_MAX (16 * 1024 * 1024) /* the list of a package's files */
 #define FILE_BYTES_MAX (256 * 1024 * 1024)
@@ -360,7 +360,7 @@ int look_package(const char *path, struct look_package *ret)
 	CLEAN(free_p) struct file *f = calloc(1, sizeof(*f));
 	struct look_package p = { .state = LOOK_NONE };
 	CLEAN(close_p) int fd = -1;
-	bool dpkg = access(DPKG_STATUS, F_OK) == 0 && access(DPKG_QUERY, X_OK) == 0;
+	bool dpkg = access(DEBIAN, F_OK) == 0 && access(DPKG_QUERY, X_OK) == 0;
 	int r;
 
 	if (!f)
