@@ -10,6 +10,7 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
+#define NAMES_SHOWN 200  /* bytes of names that a requester reads */
 #define REQUESTERS_MAX 8 /* three of the call itself, and those of the grant around it */
 
 const char *state_string(enum state s)
@@ -132,6 +133,16 @@ static bool is_member(const char *person, const char *team, void *people)
 	return people_member(people, person, team);
 }
 
+/* Does PERSON stand in any of the teams that NEED names? */
+static bool in_teams(const struct people *p, const struct need *need, const char *person)
+{
+	for (size_t a = 0; a < need->n; a++)
+		for (size_t t = 0; t < need->alternative[a].n; t++)
+			if (people_member(p, person, need->alternative[a].term[t].team))
+				return true;
+	return false;
+}
+
 bool request_satisfiable(const struct policy *p, const struct need *need, char *const *requesters)
 {
 	struct need_vote votes[NEED_VOTES];
@@ -139,12 +150,8 @@ bool request_satisfiable(const struct policy *p, const struct need *need, char *
 
 	for (size_t i = 0; i < p->people.n_persons && n < NEED_VOTES; i++) {
 		const char *name = p->people.person[i].name;
-		bool wanted = false;
 
-		for (size_t a = 0; a < need->n && !wanted; a++)
-			for (size_t t = 0; t < need->alternative[a].n && !wanted; t++)
-				wanted = people_member(&p->people, name, need->alternative[a].term[t].team);
-		if (wanted && people_can_approve(&p->people, name) && !in_list(requesters, name))
+		if (in_teams(&p->people, need, name) && people_can_approve(&p->people, name) && !in_list(requesters, name))
 			votes[n++] = (struct need_vote){ .person = name, .strength = STRENGTH_HW_KEY };
 	}
 	return need_met(need, votes, n, is_member, (void *)(uintptr_t)&p->people);
@@ -204,42 +211,27 @@ static int add_team(const char *name, void *userdata)
 	return json_add(t->object, name, STEAL_PTR(list));
 }
 
-struct whom {
-	const struct request *r;
-	char *text;
-};
-
-static int add_names(const char *name, void *userdata)
-{
-	struct whom *w = userdata;
-	const struct policy *p = w->r->jitd->policy;
-	const struct team *team = p ? people_team(&p->people, name) : NULL;
-
-	for (char *const *m = team ? team->members : NULL; m && *m; m++) {
-		char *more;
-
-		if (request_is_requester(w->r, *m) || strlen(w->text) > 200)
-			continue;
-		if (asprintf(&more, "%s%s%s", w->text, *w->text ? ", " : "", *m) < 0)
-			return -ENOMEM;
-		free(w->text);
-		w->text = more;
-	}
-	return 0;
-}
-
 char *request_whom(const struct request *r)
 {
-	char need[512];
-	struct whom w = { .r = r, .text = strdup("") };
-	char *text = NULL;
+	const struct people *p = r->jitd->policy ? &r->jitd->policy->people : NULL;
+	char need[512], names[NAMES_SHOWN + 128] = "", *text;
+	unsigned more = 0;
+	size_t n = 0;
 
+	for (size_t i = 0; p && i < p->n_persons; i++) {
+		const char *name = p->person[i].name;
+
+		if (request_is_requester(r, name) || !in_teams(p, &r->terms.need, name))
+			continue;
+		if (n < NAMES_SHOWN)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", name);
+		else
+			more++;
+	}
+	if (more)
+		snprintf(names + n, sizeof(names) - n, ", and %u more", more);
 	need_format(&r->terms.need, need, sizeof(need));
-	if (w.text && each_team(&r->terms.need, add_names, &w) >= 0 &&
-	    asprintf(&text, *w.text ? "%s (%s)" : "%s", need, w.text) < 0)
-		text = NULL;
-	free(w.text);
-	return text;
+	return asprintf(&text, *names ? "%s (%s)" : "%s", need, names) < 0 ? NULL : text;
 }
 
 char *request_command(const struct request *r, size_t max)
@@ -437,7 +429,8 @@ static int find_requesters(struct request *r)
 	size_t n = 0;
 
 	r->requesters = calloc(REQUESTERS_MAX + 1, sizeof(char *));
-	if (!r->requesters || add_grantees(r, &n) < 0 || add_requester(r, r->call->user, &n) < 0 || add_requester(r, r->call->login_user, &n) < 0 ||
+	if (!r->requesters || add_grantees(r, &n) < 0 || add_requester(r, r->call->user, &n) < 0 ||
+	    add_requester(r, r->call->login_user, &n) < 0 ||
 	    add_requester(r, r->call->session_user, &n) < 0)
 		return -ENOMEM;
 	return 0;
