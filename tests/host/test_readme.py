@@ -40,3 +40,8 @@ def test_the_lines_of_the_readme_are_those_of_jitctl(bare):
         assert line.strip() in stack
     bare.run("sh", "-c", block("jitctl pam disable").splitlines()[0])
     assert "pam_jit" not in bare.read("/etc/pam.d/sudo")
+
+
+def test_the_hub_of_the_readme_is_the_one_of_these_tests():
+    """They play with its hub.conf as it stands there."""
+    assert block("[Hub]", "Certificate=") == scene.HUB
