@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_setup("jit-context", false);
-	r = shed(CONTEXT_MEMORY);
+	r = shed(CONTEXT_MEMORY, CONTEXT_FILE);
 	if (r < 0) {
 		log_error("cannot be confined: %s", strerror(-r));
 		return 1;

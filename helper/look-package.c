@@ -331,6 +331,15 @@ static int of_dpkg(const struct file *f, struct look_package *p)
 	return 0;
 }
 
+/* A database that cannot be read has no packages, says rpm.  Its own program is of one. */
+static bool rpm_knows_itself(void)
+{
+	char *argv[] = { ARG(RPM), ARG("-qf"), ARG(RPM), NULL };
+	CLEAN(free_p) char *text = NULL;
+
+	return look_run(argv, OUTPUT_MAX, &text) == 0;
+}
+
 static int of_rpm(const struct file *f, struct look_package *p)
 {
 	for (size_t i = 0; i < PATHS && f->path[i][0]; i++) {
@@ -352,7 +361,7 @@ static int of_rpm(const struct file *f, struct look_package *p)
 			p->state = LOOK_UNLISTED;
 		return 0;
 	}
-	return 0;
+	return rpm_knows_itself() ? 0 : -EIO;
 }
 
 int look_package(const char *path, struct look_package *ret)

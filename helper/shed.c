@@ -40,14 +40,14 @@ static void shed_privileges(void)
 		log_warning("capabilities are not dropped: %s", strerror(errno));
 }
 
-int shed(size_t memory)
+int shed(size_t memory, size_t file_size)
 {
 	/* jitd's end of the socket says the same, if this should be overtaken by its death. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	limit(RLIMIT_FSIZE, 0);
+	limit(RLIMIT_FSIZE, file_size);
 	limit(RLIMIT_NOFILE, 64);
 	limit(RLIMIT_CORE, 0);
 	if (!SANITIZED)

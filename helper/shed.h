@@ -2,6 +2,6 @@
 #pragma once
 #include <stddef.h>
 
-/* From now on this process dies with jitd, gains no privilege, writes no file, maps at most MEMORY bytes, and of root's
- * capabilities it keeps those to read any file and to write to a terminal whose owner said mesg n.  0 or -errno. */
-int shed(size_t memory);
+/* From now on this process dies with jitd, gains no privilege, maps at most MEMORY bytes, writes no file beyond FILE_SIZE, and
+ * of root's capabilities it keeps those to read any file and to write to a terminal whose owner said mesg n.  0 or -errno. */
+int shed(size_t memory, size_t file_size);

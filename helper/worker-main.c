@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "jit-worker is started by jitd, with a socket.\n");
 		return 2;
 	}
-	r = shed(MEMORY_MAX);
+	r = shed(MEMORY_MAX, 0);
 	if (r < 0) {
 		log_error("cannot be confined: %s", strerror(-r));
 		return 1;

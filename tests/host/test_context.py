@@ -128,10 +128,7 @@ def test_users(desk):
     assert re.fullmatch(r"pts/\d+", by_name["bob"]["tty"]) and by_name["bob"]["age"] < 60
     for t in (bob, alice):
         t.close(force=True)
-    end = time.monotonic() + 10
-    while "bob" in desk.host.run("loginctl", "list-sessions", "--no-legend").stdout:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_for(lambda: "bob" not in desk.host.run("loginctl", "list-sessions", "--no-legend").stdout)
     assert "bob" not in [u["name"] for u in context(desk, "/usr/bin/touch /run/users2")["users"]]
 
 
@@ -161,6 +158,34 @@ def test_last_and_similar(desk):
     hidden = context(desk, "/usr/local/bin/site-tool --password=secret")
     assert hidden["last"][0]["command"] == "/usr/bin/touch ..." and hidden["last"][0]["outcome"] == "pending"
     assert hidden["similar"]["total"] == 0
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_gathered_while_a_reason_is_asked_for(desk):
+    """The host is looked at while the user types, and what is late by then is waited for no longer."""
+    host = desk.host
+    host.run("mv", "/usr/bin/dpkg-query", "/usr/bin/dpkg-query.real")
+    try:
+        host.put("/usr/bin/dpkg-query", "#!/bin/sh\n: >/run/jit/began\nexec sleep 600\n", 0o755)
+        term = host.login("alice")
+        term.sendline("sudo touch /run/early")
+        term.expect("Reason: ")
+        wait_for(lambda: host.run("test", "-e", "/run/jit/began", check=False).returncode == 0)
+        wait_for(lambda: host.run("pgrep", "-cf", "sleep 600", check=False).stdout.strip() == "0")
+        assert "request-" not in host.run("ls", "/var/lib/jit/outbox").stdout
+        term.sendline("INC-5 early")
+        term.expect(r"([0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4})")
+        c = json.loads(desk.document(term.match.group(1)))["context"]
+        assert c["late"] == ["package"] and c["ticket"] == "INC-5" and "users" in c
+    finally:
+        host.run("mv", "/usr/bin/dpkg-query.real", "/usr/bin/dpkg-query")
+        host.run("rm", "-f", "/run/jit/began")
 
 
 def test_slow_tool(desk):

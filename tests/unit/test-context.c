@@ -159,7 +159,8 @@ static void many(void **state)
 
 		hands_until(&done[i]);
 		o = gathered(c[i], "");
-		assert_string_equal(json_text(o), i % 2 ? "{\"late\":[\"package\",\"writable\",\"users\",\"units\"]}" : "{\"late\":[\"users\",\"units\"]}");
+		assert_string_equal(json_text(o), i % 2 ?
+			"{\"late\":[\"package\",\"writable\",\"users\",\"units\"]}" : "{\"late\":[\"users\",\"units\"]}");
 		late_ones++;
 		context_free(c[i]);
 	}

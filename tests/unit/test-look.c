@@ -81,6 +81,7 @@ static void dpkg_digests(void **state)
 		{ " /etc/init.d/x newconffile\n", "/etc/init.d/x", NULL },
 		{ " /etc/init.d/x y " M "\n", "/etc/init.d/x", NULL },
 		{ " /etc/init.d/x", "/etc/init.d/x", NULL },
+		{ " /etc/init.d/x-" M "\n", "/etc/init.d/x", NULL },
 		{ "", "/bin/ls", NULL },
 		{ "\n \n  \n", "/", NULL },
 	};

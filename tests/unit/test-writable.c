@@ -40,7 +40,8 @@ struct thing {
 static const struct thing things[] = {
 	{ DIR_, "root", NULL, 0755, 0, 0 }, { FILE_, "root/tool", NULL, 0755, 0, 0 }, { FILE_, "root/theirs", NULL, 0755, OTHER, 0 },
 	{ FILE_, "root/group", NULL, 0775, 0, OTHER }, { FILE_, "root/roots-group", NULL, 0775, 0, 0 },
-	{ FILE_, "root/world", NULL, 0757, 0, 0 }, { FILE_, "root/set", NULL, 04755, 0, 0 }, { FILE_, "root/gid-only", NULL, 0755, 0, OTHER },
+	{ FILE_, "root/world", NULL, 0757, 0, 0 }, { FILE_, "root/set", NULL, 04755, 0, 0 },
+	{ FILE_, "root/gid-only", NULL, 0755, 0, OTHER },
 	{ DIR_, "home", NULL, 0755, OTHER, OTHER }, { FILE_, "home/tool", NULL, 0755, 0, 0 }, { DIR_, "home/bin", NULL, 0755, 0, 0 },
 	{ FILE_, "home/bin/tool", NULL, 0755, 0, 0 },
 	{ DIR_, "shared", NULL, 0775, 0, OTHER }, { FILE_, "shared/tool", NULL, 0755, 0, 0 },
