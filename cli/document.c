@@ -311,6 +311,10 @@ static void view_marks(struct json_object *doc)
 		{"script", "SCRIPT: it and what runs it are looked at again before the use; what it loads and calls is not"},
 		{"interpreter-unknown", "INTERPRETER UNKNOWN: which program will run the script cannot be told"},
 		{"no-digest", "NO DIGEST: what a file holds could not be read; only its place, size and times are looked at again"},
+		{"group", "GROUP: it will run with a group that was chosen by option"},
+		{"chroot", "CHROOT: it will run below another root directory, where its path means another file"},
+		{"directory", "DIRECTORY: it will run in a directory that was chosen by option"},
+		{"options", "OPTIONS: sudo was given options that are not known here"},
 		{"cut", "CUT: the command line is longer than what is shown here"},
 		{"writable", "WRITABLE: somebody other than root can change the file that will run"},
 	};

@@ -266,21 +266,29 @@ static void refuse_checked(struct client *c, const struct rule *rule)
 	checking_refuse(c, rule, whole ? call_record(c, rule->name, NULL) : NULL);
 }
 
-static void allow(struct client *c, const struct verdict *v)
+static int record_allowed(struct client *c, const char *rule, struct why *w)
 {
-	struct json_object *o = call_record(c, v->rule ? v->rule->name : "Default", NULL);
-	struct why w;
+	struct json_object *o = call_record(c, rule, NULL);
 
 	if (o && c->checking.results)
 		json_add(o, "checks", json_object_get(c->checking.results));
-	if (record(c->jitd, EV_ALLOWED, NULL, o, &w) < 0) {
+	return record(c->jitd, EV_ALLOWED, NULL, o, w);
+}
+
+static void allow(struct client *c, const struct verdict *v)
+{
+	const char *rule = v->rule ? v->rule->name : "Default";
+	struct why w;
+
+	if (exact_allow(c, rule) && record_allowed(c, rule, &w) < 0) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the record cannot be written (%s), so nothing is let through",
 			w.text);
 		return;
 	}
 	if (!strcmp(c->call->service, "sshd"))
 		session_allow(c, c->call->target);
-	client_verdict(c, GATE_ALLOW, NULL, c->call->target, false, NULL);
+	/* Behind sudo-i's account phase the plugin may still find people to be asked; its session must then be put in place. */
+	client_verdict(c, GATE_ALLOW, NULL, c->call->target, !strcmp(c->call->service, "sudo-i"), NULL);
 }
 
 /* ---- the reason ---- */
@@ -571,6 +579,8 @@ static void want_people(struct client *c, const struct rule *rule, const struct 
 	struct request *r;
 	struct why w;
 
+	if (exact_settle(c, rule))
+		return;
 	if (wait_name(c, c->call->loginuid, &c->call->login_user, NULL) ||
 	    wait_name(c, c->call->session_uid, &c->call->session_user, NULL))
 		return;
@@ -657,6 +667,8 @@ void account_judge(struct client *c)
 		return;
 	}
 	if (wait_login_account(c) || wait_name(c, c->call->uid, &c->call->user, &c->call->groups))
+		return;
+	if (exact_refused(c))
 		return;
 	call_facts(c->call, &facts);
 	facts.real_usec = clock_real();

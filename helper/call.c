@@ -269,6 +269,132 @@ static int sudo_call(struct call *c, const char *const *args, size_t n)
 	return r < 0 ? r : resolve_binary(c);
 }
 
+int call_make_command(struct call *c, const char *path)
+{
+	size_t len = strlen(path) + 1;
+	char *at;
+
+	for (size_t i = 1; i < c->argc; i++)
+		len += strlen(c->argv[i]) + 1;
+	c->command = at = malloc(len);
+	if (!at)
+		return -ENOMEM;
+	at = stpcpy(at, path);
+	for (size_t i = 1; i < c->argc; i++) {
+		*at++ = ' ';
+		at = stpcpy(at, c->argv[i]);
+	}
+	return 0;
+}
+
+/* sudo -i and -s: the shell that sudo starts, "-bash --login -c words", is shown and judged as shell_argv() has it. */
+static int exact_shell(struct call *c, const char *path, const char *const *run, size_t n)
+{
+	const char *words[GATE_FIELDS + 1] = { path };
+	size_t from = 1, count = 1;
+
+	if (n > 1 && run[0][0] == '-' && !strcmp(run[1], "--login"))
+		from = 2;
+	while (from < n && count < GATE_FIELDS)
+		words[count++] = run[from++];
+	return take_argv(c, words, count);
+}
+
+/* What a path means that sudo leaves as it was typed: it starts from where sudo was called. */
+static int exact_binary(struct call *c, const char *path, const char *cwd)
+{
+	if (path[0] != '/' && cwd)
+		return call_mark(c, "disagreement", true);
+	if (call_make_command(c, path) < 0)
+		return -ENOMEM;
+	c->binary = absolute_path(c, strlen(path));
+	return c->binary ? 0 : call_mark(c, "disagreement", true);
+}
+
+static int exact_command(struct call *c, const struct gate_in *in, const char *const *own, size_t n, const char *kind)
+{
+	const char *run[GATE_FIELDS], *path = gate_get(in, "command"), *cwd = gate_get(in, "cwd");
+	const char *words[GATE_FIELDS + 1] = { "sudoedit" };
+	size_t runs = gate_get_all(in, "run", run);
+	int r;
+
+	if (!strcmp(kind, "edit")) { /* the files; the editor runs as the user */
+		memcpy(words + 1, own, n * sizeof(own[0]));
+		c->binary = strdup("sudoedit");
+		if (!c->binary || call_mark(c, "edit", false) < 0 || take_argv(c, words, n + 1) < 0)
+			return -ENOMEM;
+		return call_make_command(c, "sudoedit");
+	}
+	if (!runs) {
+		memcpy(run, own, n * sizeof(own[0]));
+		runs = n;
+	}
+	if (!runs)
+		return -EINVAL;
+	if (strcmp(kind, "command") != 0) {
+		r = call_mark(c, !strcmp(kind, "login") ? "login-shell" : "shell", false);
+		if (r >= 0)
+			r = exact_shell(c, path, run, runs);
+	} else
+		r = take_argv(c, run, runs);
+	if (r >= 0)
+		r = exact_binary(c, path, cwd);
+	/* A login shell begins at home, which the account says already. */
+	if (r >= 0 && cwd && strcmp(kind, "login") != 0) {
+		free(c->cwd);
+		r = dup_to(&c->cwd, cwd);
+	}
+	return r;
+}
+
+/* Each word is a mark of its own; what they have in common is that no rule may have foreseen it. */
+static int exact_marks(struct call *c, const char *odd)
+{
+	static const char *const known[] = { "environment", "group", "chroot", "directory" };
+	bool other = false;
+	int r = 0;
+
+	for (const char *at = odd; r >= 0 && *at; at += strspn(at, " ")) {
+		size_t len = strcspn(at, " "), i = 0;
+
+		while (i < ELEMENTS(known) && (strlen(known[i]) != len || strncmp(known[i], at, len) != 0))
+			i++;
+		if (i < ELEMENTS(known))
+			r = call_mark(c, known[i], true);
+		else if (!other) {
+			other = true;
+			r = call_mark(c, "options", true);
+		}
+		at += len;
+	}
+	return r;
+}
+
+/* sudo's own word on everything.  -EINVAL: it is not all there. */
+static int exact_call(struct call *c, const struct gate_in *in, const char *const *args, size_t n)
+{
+	const char *kind = gate_get(in, "kind"), *path = gate_get(in, "command"), *target = gate_get(in, "target");
+	const char *odd = gate_get(in, "odd"), *inner = gate_get(in, "inner");
+	uint64_t own;
+	int r;
+
+	if (!kind || !path || !*path || gate_get_u64(in, "own", &own) < 0 || own > n)
+		return -EINVAL;
+	if (strcmp(kind, "command") && strcmp(kind, "shell") && strcmp(kind, "login") && strcmp(kind, "edit"))
+		return -EINVAL;
+	c->exact = true;
+	c->inner = inner && !strcmp(inner, "yes");
+	c->target_certain = target && *target;
+	r = c->target_certain ? dup_to(&c->target, target) : call_mark(c, "target-unknown", true);
+	free(c->command);
+	c->command = NULL; /* made anew, from what runs */
+	if (r >= 0)
+		r = exact_command(c, in, args + own, n - own, kind);
+	if (r >= 0 && odd)
+		r = exact_marks(c, odd);
+	return r;
+}
+
 static int su_call(struct call *c, const char *const *args, size_t n, const char *user)
 {
 	struct host_command hc = { 0 };
@@ -309,7 +435,8 @@ int call_from_message(const struct gate_in *in, const struct process *p, struct 
 {
 	CLEAN(call_free_p) struct call *c = calloc(1, sizeof(*c));
 	const char *args[GATE_FIELDS], *service = gate_get(in, "service"), *user = gate_get(in, "user");
-	size_t n = gate_get_args(in, args);
+	size_t n = gate_get_all(in, "arg", args);
+	bool sudo;
 	int r;
 
 	if (!c || dup_to(&c->marks, "") < 0)
@@ -324,7 +451,10 @@ int call_from_message(const struct gate_in *in, const struct process *p, struct 
 		r = take_line(c, args, n);
 	if (r < 0)
 		return why(w, r, "out of memory");
-	if (!strcmp(service, "sudo") || !strcmp(service, "sudo-i"))
+	sudo = !strcmp(service, "sudo") || !strcmp(service, "sudo-i");
+	if (!strcmp(in->type, "approval"))
+		r = sudo ? exact_call(c, in, args, n) : -EINVAL;
+	else if (sudo)
 		r = sudo_call(c, args, n);
 	else if (!strcmp(service, "su") || !strcmp(service, "su-l"))
 		r = su_call(c, args, n, user);
@@ -333,6 +463,8 @@ int call_from_message(const struct gate_in *in, const struct process *p, struct 
 		c->target_certain = true;
 		r = dup_to(&c->target, user);
 	}
+	if (r == -EINVAL)
+		return why(w, r, "sudo has not said all of what it will run");
 	if (r >= 0 && !c->argv)
 		r = take_argv(c, NULL, 0);
 	if (r < 0)

@@ -38,7 +38,9 @@ struct call {
 	char *login_user, *session_user;  /* names of the other uids; NULL */
 	uid_t loginuid, session_uid;
 	char *service, *target;           /* target NULL: unknown */
-	bool target_certain;              /* su, sshd: PAM_USER is the target already */
+	bool target_certain;              /* su, sshd: PAM_USER is the target already; sudo's plugin says it */
+	bool exact;                       /* from sudo's plugin: what sudo will run, not what its command line looks like */
+	bool inner;                       /* and that is what a command starts which was let go already */
 	char *tty, *session, *remote, *cwd;
 	char *binary;                     /* resolved path; NULL: none */
 	struct identity file;             /* what the binary is, and what runs it */
@@ -60,7 +62,7 @@ static inline void call_free_p(struct call **c)
 {
 	*c = call_free(*c);
 }
-/* From an `account` message and the process that sent it.  -EINVAL, -E2BIG with words for the user. */
+/* From an `account` or `approval` message and the process that sent it.  -EINVAL, -E2BIG with words for the user. */
 int call_from_message(const struct gate_in *in, const struct process *p, struct call **ret, struct why *w);
 /* What must agree for two calls to be the same thing under SCOPE (DESIGN: real uid, session, service, target, …). */
 bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user);
@@ -72,6 +74,8 @@ int call_mark(struct call *c, const char *mark, bool never_allow);
  * holds text; cut at REASON_MAX bytes with the cut marked.  What a rule's pattern sees is what the approver reads.  -ENOMEM. */
 #define REASON_MAX 500
 int call_set_reason(struct call *c, const char *reason);
+/* SUDO_COMMAND as sudo has it: PATH, and the arguments of argv.  0 or -ENOMEM. */
+int call_make_command(struct call *c, const char *path);
 struct json_object *call_json(const struct call *c); /* for the ledger */
 /* What a verdict depended on, for `jitctl rules replay`; without argv where that is long.  New object; NULL. */
 struct json_object *call_judged_json(const struct call *c);

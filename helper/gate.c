@@ -211,6 +211,7 @@ static const struct {
 	void (*handler)(struct client *c, const struct gate_in *in);
 } messages[] = {
 	{ "account", 1u << CLIENT_NEW, account_begin },
+	{ "approval", 1u << CLIENT_NEW, account_begin },
 	{ "answer", 1u << CLIENT_ASKED, account_answer },
 	{ "answer", 1u << CLIENT_LOOKING, account_look },
 	{ "leave", 1u << CLIENT_WORKING | 1u << CLIENT_ASKED | 1u << CLIENT_WAITING | 1u << CLIENT_LOOKING |

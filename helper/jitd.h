@@ -13,6 +13,7 @@
  * intake.c    decisions and revocations from the inbox, judged
  * sudoers.c   whether sudo would let it be done at all, asked before people are
  * session.c   open and close of sessions
+ * exact.c     sudo's plugin: behind its account phase, and what rules let through of sudo
  * replay.c    the ledger read again at start
  * record.c    records, refusals counted, receipts
  * control.c   the D-Bus interface */
@@ -154,6 +155,7 @@ struct jitd {
 	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
 	sd_event_source *teller;
 	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
+	struct allowed_sudo *allowed_sudo; /* processes of sudo that a rule let through, until their session opens */
 	struct identity_cache *identities;
 	bool replaying;
 };
@@ -236,6 +238,8 @@ void lives_keep(struct request *r);
 struct request *lives_match(const struct client *c, const struct rule *rule, bool digest);
 /* The grant for the words of C but for other files than stand there now, or NULL: its use is refused with that difference. */
 struct request *lives_match_changed(const struct client *c, const struct rule *rule);
+/* The grant under which this very process was let go already, and its use; NULL. */
+struct request *lives_of(const struct client *c, struct use **ret_use);
 void lives_withdraw(struct request *r, const char *by);
 /* BY: a person, an account or jitd.  SIGNED_FIELDS is taken: of a signed revocation, what is recorded with it, or NULL. */
 void lives_revoke(struct request *r, const char *by, const char *text, struct json_object *signed_fields);
@@ -289,6 +293,18 @@ void session_allow(struct client *c, const char *user);
 void session_open(struct client *c, const struct gate_in *in);
 void session_close(struct client *c, const struct gate_in *in);
 
+/* ---- exact.c ---- */
+/* A rule lets C through, a call of sudo: kept for the phases that come.  False: the same rule had let this process through as
+ * the same account already, or what it starts: nothing to be recorded. */
+bool exact_allow(struct client *c, const char *rule);
+/* True: a rule has let this sudo through as another account, and C was refused. */
+bool exact_refused(struct client *c);
+/* RULE wants people for C.  True: its process was let go already by its account phase, or C is what a command starts: C has its
+ * answer, or gets it.  False: nobody was asked yet. */
+bool exact_settle(struct client *c, const struct rule *rule);
+/* May this process open a session as USER because a rule let it through?  Once. */
+bool exact_session(struct client *c, const char *service, const char *user);
+
 /* ---- gate.c ---- */
 struct gate;
 struct client {
@@ -320,6 +336,7 @@ struct client {
 	bool sudoers_let;         /* sudo said that it would run this */
 	uint64_t work_usec;       /* asked for by it; 0: what the rule gives */
 	jit_id waited;            /* the request that this call says it waited for; "" */
+	bool quiet;               /* what it is told, it was told before */
 	bool busy;                /* over a quota: its first word is answered with that */
 	struct request *request;  /* what it waits for */
 	struct client *next_waiting;

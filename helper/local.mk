@@ -7,7 +7,7 @@ helper_libjitd_la_SOURCES = helper/account.c helper/account-checks.c helper/call
 	helper/control.c helper/control.h helper/ends.c helper/gate.c helper/intake.c helper/jitd.h helper/lives.c \
 	helper/lives.h helper/methods.c helper/process.c helper/record.c helper/release.c helper/release.h \
 	helper/replay.c helper/request.c \
-	helper/session.c helper/show.c helper/sudoers.c helper/uses.c
+	helper/exact.c helper/session.c helper/show.c helper/sudoers.c helper/uses.c
 helper_libjitd_la_LIBADD = helper/libhands.la lib/libjit.la
 
 sbin_PROGRAMS += jitd

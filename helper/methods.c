@@ -138,26 +138,6 @@ void control_answer(struct client *c, enum gate_result result, const struct requ
 		control_error(k, result == GATE_UNREACHABLE ? "Failed" : "Refused", "%s", text);
 }
 
-/* SUDO_COMMAND as sudo will have it: the resolved path and the arguments. */
-static int make_command(struct call *c, const char *path)
-{
-	size_t len = strlen(path) + 1;
-	char *at;
-
-	for (size_t i = 1; i < c->argc; i++)
-		len += strlen(c->argv[i]) + 1;
-	c->binary = strdup(path);
-	c->command = at = malloc(len);
-	if (!c->binary || !at)
-		return -ENOMEM;
-	at = stpcpy(at, path);
-	for (size_t i = 1; i < c->argc; i++) {
-		*at++ = ' ';
-		at = stpcpy(at, c->argv[i]);
-	}
-	return 0;
-}
-
 static void on_path(int result, const char *path, void *userdata)
 {
 	struct ask *a = userdata;
@@ -171,7 +151,8 @@ static void on_path(int result, const char *path, void *userdata)
 		ask_free(a);
 		return;
 	}
-	c = make_command(a->what, path) < 0 ? NULL :
+	a->what->binary = strdup(path);
+	c = !a->what->binary || call_make_command(a->what, path) < 0 ? NULL :
 		gate_client_for_bus(control_jitd(k)->gate, &a->process, a->what, k);
 	if (!c)
 		control_error(k, "Busy", "no room for another request now");

@@ -199,6 +199,10 @@ void session_open(struct client *c, const struct gate_in *in)
 		return;
 	}
 	u = find_use(c->jitd, &c->process, service, conn);
+	if (!u && exact_session(c, service, user)) {
+		client_verdict(c, GATE_ALLOW, NULL, user, false, NULL);
+		return;
+	}
 	if (!u && !strcmp(service, "sshd") && login_was_allowed(c->jitd, &c->process, user, conn)) {
 		client_verdict(c, GATE_ALLOW, NULL, user, false, NULL);
 		return;

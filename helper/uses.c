@@ -170,6 +170,19 @@ bool lives_has_used(struct request *r, const struct client *c)
 	return c->process.pid && (lives_own_use(r, c) || same_login(r, c));
 }
 
+struct request *lives_of(const struct client *c, struct use **ret_use)
+{
+	for (struct request *r = c->jitd->requests; r; r = r->next) {
+		struct use *u = r->state == STATE_RUNNING ? lives_own_use(r, c) : NULL;
+
+		if (u) {
+			*ret_use = u;
+			return r;
+		}
+	}
+	return NULL;
+}
+
 static struct request *match(const struct client *c, const struct rule *rule, bool digest,
 	bool (*same)(const struct call *a, const struct call *b, enum scope scope, bool join_user))
 {
@@ -253,6 +266,10 @@ static void tell_released(struct request *r, struct use *u, struct client *c)
 	client_unwait(c);
 	if (now >= r->deadline || r->ending || !use_alive(u)) {
 		client_verdict(c, GATE_TIMED_OUT, r, NULL, false, "the time of %s is up", r->id);
+		return;
+	}
+	if (c->quiet) {
+		client_verdict(c, GATE_ALLOW, r, r->call->target, true, NULL);
 		return;
 	}
 	span_format((r->deadline - now + 500000) / USEC_PER_SEC * USEC_PER_SEC, left, sizeof(left));

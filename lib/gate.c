@@ -41,7 +41,7 @@ static bool key_valid(const char *key)
 
 static bool repeatable(const char *key)
 {
-	return !strcmp(key, "arg");
+	return !strcmp(key, "arg") || !strcmp(key, "run");
 }
 
 static void fail(struct gate_out *o, int error)
@@ -189,12 +189,12 @@ int gate_get_u64(const struct gate_in *in, const char *key, uint64_t *ret)
 	return 0;
 }
 
-unsigned gate_get_args(const struct gate_in *in, const char **argv)
+unsigned gate_get_all(const struct gate_in *in, const char *key, const char **argv)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < in->fields; i++)
-		if (repeatable(in->key[i]))
+		if (!strcmp(in->key[i], key))
 			argv[n++] = in->value[i];
 	return n;
 }

@@ -1,9 +1,9 @@
-/* The gate protocol, between pam_jit.so (client) and jitd (server).  This header is the protocol.
+/* The gate protocol, between pam_jit.so or sudo_jit.so (client) and jitd (server).  This header is the protocol.
  *
  * Socket    /run/jit/gate.sock, AF_UNIX, SOCK_SEQPACKET, root 0600.  Both ends check that the other's euid is 0.
  * Message   one datagram: fields "key=value", each ended by one NUL byte.  The first field is v=1, the second type=….
  *           At most GATE_MAX bytes and GATE_FIELDS fields.  A key is 1..32 of [a-z-].  A value is bytes without NUL.
- *           `arg` may be repeated and keeps its order; any other key stands once.  Unknown keys are skipped; an
+ *           `arg` and `run` may be repeated and keep their order; any other key stands once.  Unknown keys are skipped; an
  *           unknown type, another version, a doubled key, a missing last NUL: the server closes that client.
  * Numbers   decimal, no sign.  Times are microseconds; a deadline is CLOCK_BOOTTIME and comes with its boot id.
  * Trust     what the client says is a claim.  Who it is, jitd takes from the kernel (credentials, /proc, pidfd).
@@ -12,6 +12,8 @@
  *
  *  account:   C account → S ( progress | ask C answer )* → S verdict → close
  *             C may send `leave` at any time before the verdict, or just close: the request stays pending.
+ *  approval:  C approval → … as account.  For a process whose account phase was asked already there is no second request:
+ *             the verdict says whether what will run is what was let go.
  *  session:   C open → S verdict → close;      C close → S verdict → close
  *
  * client messages
@@ -25,6 +27,19 @@
  *                                           tells, the client may be asked by keyboard-interactive, or nobody
  *             [conn]                        sshd: names the connection, "local-addr:port remote-addr:port"
  *             [id]                          asked again after a lost connection: the request that this call waited for
+ *   approval  service user [tty]            sudo_jit.so, sudo's approval plugin: what sudo itself is about to run.  user: the invoker
+ *             arg…                          the words behind "sudo" as they were typed, options too
+ *             own=N                         how many of them are sudo's own
+ *             [cut=yes]                     as above
+ *             kind=command|shell|login|edit
+ *             command                       the path that sudo will run (edit: the editor)
+ *             [run…]                        its argv, where it is not arg from N on
+ *             [target]                      the account it will run as; absent: sudo did not say
+ *             [cwd]                         where it will run, if sudo changes that
+ *             [odd]                         words for what never matches an `allow`: environment group chroot directory …
+ *             [inner=yes]                   sudo intercepts what a command that was let go starts: nobody is asked
+ *             [reason] interactive=yes|no
+ *             [id]                          as above
  *   answer    [text]                        what the user typed for the last `ask`; absent: nothing could be asked, nor
  *                                           can anything later
  *   leave     cause=interrupt|hangup|terminated|client-gone
@@ -107,5 +122,5 @@ struct gate_in {
 int gate_parse(char *buf, size_t len, struct gate_in *in);
 const char *gate_get(const struct gate_in *in, const char *key); /* NULL when absent */
 int gate_get_u64(const struct gate_in *in, const char *key, uint64_t *ret); /* -ENOENT, -EINVAL */
-/* The values of every `arg`, in order.  ARGV must hold GATE_FIELDS pointers.  Returns the count. */
-unsigned gate_get_args(const struct gate_in *in, const char **argv);
+/* The values of every KEY (`arg`, `run`), in order.  ARGV must hold GATE_FIELDS pointers.  Returns the count. */
+unsigned gate_get_all(const struct gate_in *in, const char *key, const char **argv);

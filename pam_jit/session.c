@@ -155,15 +155,16 @@ static uint32_t attach(struct jit *j, struct session_data *d)
 	return judge_session(j, &d->v);
 }
 
-/* account has not run in this process, or not with us.  For sudo and su that is right only for root, who passes
- * without a word; in sshd it may have run in a child (keyboard-interactive), so jitd is asked. */
+/* account has not run in this process, or not with us.  For sudo and su that is right for root, who passes without a
+ * word.  In sshd it may have run in a child (keyboard-interactive), and in sudo its plugin may have asked instead: jitd
+ * knows whether it has let this process go. */
 static uint32_t open_unknown(struct jit *j)
 {
 	struct jit_verdict none = { .result = GATE_UNREACHABLE };
 
 	if ((j->kind == KIND_SUDO || j->kind == KIND_SU) && JIT_REAL_UID() == 0)
 		return GATE_ALLOW;
-	if (j->kind != KIND_SSHD)
+	if (j->kind != KIND_SSHD && j->kind != KIND_SUDO)
 		return session_refuse(j, "pam_jit.so was not asked in the account phase");
 	none.session = true;
 	if (session_keep(j, &none) < 0 || !data_get(j))

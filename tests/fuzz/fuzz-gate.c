@@ -29,8 +29,8 @@ static void write_again(const struct gate_in *in, const uint8_t *data, size_t si
 
 static void check_fields(const struct gate_in *in)
 {
-	const char *args[GATE_FIELDS];
-	unsigned n_args = gate_get_args(in, args), arg = 0;
+	const char *args[GATE_FIELDS], *runs[GATE_FIELDS];
+	unsigned n_args = gate_get_all(in, "arg", args), n_runs = gate_get_all(in, "run", runs), arg = 0, run = 0;
 
 	must(in->fields >= 2 && in->fields <= GATE_FIELDS);
 	must(!strcmp(in->key[0], "v") && !strcmp(in->value[0], GATE_VERSION) && !strcmp(in->key[1], "type"));
@@ -42,12 +42,14 @@ static void check_fields(const struct gate_in *in)
 		must(gate_get(in, in->key[i]) != NULL);
 		if (!strcmp(in->key[i], "arg"))
 			must(args[arg++] == in->value[i]);
+		else if (!strcmp(in->key[i], "run"))
+			must(runs[run++] == in->value[i]);
 		else
 			must(gate_get(in, in->key[i]) == in->value[i]);
 		if (gate_get_u64(in, in->key[i], &number) == 0)
 			must(strspn(gate_get(in, in->key[i]), "0123456789") == strlen(gate_get(in, in->key[i])));
 	}
-	must(arg == n_args);
+	must(arg == n_args && run == n_runs);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "helper/call.h"
+#include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/text.h"
 
@@ -147,6 +148,124 @@ static void same_place(void **state)
 	}
 }
 
+/* ---- sudo's plugin ---- */
+
+/* A call from "key=value|…" as an `approval` of a process that stands in /home/alice; NULL: refused. */
+static struct call *approval(const char *fields)
+{
+	char cwd[] = "/home/alice", tty_name[] = "pts/3", *copy = strdup(fields), *list = copy, *field;
+	struct process p = { .pid = 42, .ppid = 1, .pidfd = -1, .start = 7, .uid = 1000, .loginuid = UID_NONE, .session_uid = UID_NONE,
+		.tty = tty_name, .cwd = cwd };
+	static char buf[GATE_MAX];
+	struct call *c = NULL;
+	struct gate_out o;
+	struct gate_in in;
+	struct why w;
+
+	gate_begin(&o, buf, sizeof(buf), "approval");
+	gate_put(&o, "user", "alice");
+	while ((field = strsep(&list, "|"))) {
+		char *equals = strchr(field, '=');
+
+		*equals = '\0';
+		gate_put(&o, field, equals + 1);
+	}
+	assert_true(gate_finish(&o) > 0);
+	assert_int_equal(gate_parse(buf, o.len, &in), 0);
+	free(copy);
+	if (call_from_message(&in, &p, &c, &w) < 0)
+		assert_true(*w.text);
+	return c;
+}
+
+/* argv with '|' between. */
+static const char *joined(char *const *argv)
+{
+	static char buf[512];
+
+	*buf = '\0';
+	for (; *argv; argv++)
+		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s%s", *buf ? "|" : "", *argv);
+	return buf;
+}
+
+static void as_sudo_will_run_it(void **state)
+{
+	static const struct {
+		const char *fields, *target, *binary, *argv, *command, *cwd, *marks;
+		bool marked;
+	} table[] = {
+		{ "service=sudo|arg=touch|arg=a  b\n|own=0|kind=command|command=/usr/bin/touch|target=root", "root", "/usr/bin/touch",
+			"touch|a  b\n", "/usr/bin/touch a  b\n", "/home/alice", "", false },
+		/* Options that account cannot read are none to it. */
+		{ "service=sudo|arg=-p|arg=-urvalice|arg=--us=bob|arg=id|own=3|kind=command|command=/usr/bin/id|target=bob", "bob",
+			"/usr/bin/id", "id", "/usr/bin/id", "/home/alice", "", false },
+		{ "service=sudo|arg=./x|arg=y|own=0|kind=command|command=./x|target=root", "root", "/home/alice/x", "./x|y", "./x y",
+			"/home/alice", "", false },
+		{ "service=sudo|arg=../x|own=0|kind=command|command=../x|target=root", "root", "/home/alice/../x", "../x", "../x",
+			"/home/alice", "", false },
+		{ "service=sudo|arg=x|run=y|own=0|kind=command|command=/bin/x|target=root", "root", "/bin/x", "y", "/bin/x", "/home/alice",
+			"", false },
+		{ "service=sudo-i|arg=-i|arg=id|arg=-u|own=1|kind=login|command=/bin/bash|run=-bash|run=--login|run=-c|run=id -u|"
+			"cwd=/root|target=root", "root", "/bin/bash", "/bin/bash|-c|id -u", "/bin/bash -c id -u", "/home/alice",
+			"login-shell", false },
+		{ "service=sudo-i|arg=-i|own=1|kind=login|command=/bin/bash|run=-bash|target=root", "root", "/bin/bash", "/bin/bash",
+			"/bin/bash", "/home/alice", "login-shell", false },
+		{ "service=sudo|arg=-s|arg=id|own=1|kind=shell|command=/bin/sh|run=/bin/sh|run=-c|run=id|target=root", "root", "/bin/sh",
+			"/bin/sh|-c|id", "/bin/sh -c id", "/home/alice", "shell", false },
+		{ "service=sudo|arg=-e|arg=/etc/hosts|own=1|kind=edit|command=/bin/vi|target=root", "root", "sudoedit",
+			"sudoedit|/etc/hosts", "sudoedit /etc/hosts", "/home/alice", "edit", false },
+		/* Odd in a way that no rule may have foreseen. */
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id", NULL, "/bin/id", "id", "/bin/id", "/home/alice",
+			"target-unknown", true },
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=environment", "root", "/bin/id", "id", "/bin/id",
+			"/home/alice", "environment", true },
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=chroot later newer group", "root", "/bin/id", "id",
+			"/bin/id", "/home/alice", "chroot options group", true },
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=directory|cwd=/tmp", "root", "/bin/id", "id",
+			"/bin/id", "/tmp", "directory", true },
+		{ "service=sudo|arg=./x|own=0|kind=command|command=./x|target=root|cwd=/tmp", "root", NULL, "./x", NULL, "/tmp",
+			"disagreement", true },
+	};
+
+	for (size_t i = 0; i < ELEMENTS(table); i++) {
+		CLEAN(call_free_p) struct call *c = approval(table[i].fields);
+
+		check_case(c != NULL, "%s", table[i].fields);
+		check_case(c->exact && !c->inner && c->target_certain == (table[i].target != NULL), "%s", table[i].fields);
+		check_case(table[i].target ? c->target && !strcmp(c->target, table[i].target) : !c->target, "%s", table[i].fields);
+		check_case(table[i].binary ? c->binary && !strcmp(c->binary, table[i].binary) : !c->binary, "%s", table[i].fields);
+		check_case(table[i].command ? c->command && !strcmp(c->command, table[i].command) : !c->command, "%s", table[i].fields);
+		check_case(!strcmp(joined(c->argv), table[i].argv), "%s", table[i].fields);
+		check_case(!strcmp(c->cwd, table[i].cwd), "%s", table[i].fields);
+		check_case(!strcmp(c->marks, table[i].marks) && c->marked == table[i].marked, "%s", table[i].fields);
+	}
+}
+
+static void not_all_of_it(void **state)
+{
+	static const char *const table[] = {
+		"service=sudo|arg=id|own=0|kind=command|target=root",                           /* no command */
+		"service=sudo|arg=id|own=0|kind=command|command=|target=root",
+		"service=sudo|arg=id|own=0|command=/bin/id|target=root",                        /* no kind */
+		"service=sudo|arg=id|own=0|kind=dance|command=/bin/id|target=root",
+		"service=sudo|arg=id|kind=command|command=/bin/id|target=root",                 /* no own */
+		"service=sudo|arg=id|own=2|kind=command|command=/bin/id|target=root",           /* beyond */
+		"service=sudo|arg=id|own=-1|kind=command|command=/bin/id|target=root",
+		"service=sudo|arg=id|own=1|kind=command|command=/bin/id|target=root",           /* nothing runs */
+		"service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|cut=yes",
+		"service=su|arg=id|own=0|kind=command|command=/bin/id|target=root",             /* not sudo's to say */
+		"service=sshd|arg=id|own=0|kind=command|command=/bin/id|target=root",
+		"arg=id|own=0|kind=command|command=/bin/id|target=root",
+	};
+
+	for (size_t i = 0; i < ELEMENTS(table); i++) {
+		CLEAN(call_free_p) struct call *c = approval(table[i]);
+
+		check_case(c == NULL, "%s", table[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +275,8 @@ int main(void)
 		cmocka_unit_test(facts_of_a_call),
 		cmocka_unit_test(same_place),
 		cmocka_unit_test(reasons),
+		cmocka_unit_test(as_sudo_will_run_it),
+		cmocka_unit_test(not_all_of_it),
 	};
 
 	return cmocka_run_group_tests_name("call", tests, NULL, NULL);

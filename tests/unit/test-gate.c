@@ -33,6 +33,7 @@ static void test_parse(void **state)
 		{ BYTES(V T "user==\0"), 0, 3 },
 		{ BYTES(V T "user=a=b\n\033\xff\0"), 0, 3 },
 		{ BYTES(V T "arg=a\0arg=\0arg=a\0"), 0, 5 },
+		{ BYTES(V T "arg=a\0run=b\0arg=c\0run=b\0"), 0, 6 },
 		{ BYTES(V T "x-new-key=1\0"), 0, 3 },
 		{ BYTES(V "type=no-such-type\0"), 0, 2 },
 		{ BYTES(V T "abcdefghijklmnopqrstuvwxyz-abcde=32\0"), 0, 3 },
@@ -102,7 +103,7 @@ static void test_get(void **state)
 	assert_null(gate_get(&in, "use"));
 	assert_null(gate_get(&in, "userx"));
 	assert_null(gate_get(&in, ""));
-	assert_int_equal(gate_get_args(&in, argv), 3);
+	assert_int_equal(gate_get_all(&in, "arg", argv), 3);
 	assert_string_equal(argv[0], "-u");
 	assert_string_equal(argv[1], "");
 	assert_string_equal(argv[2], "a b");
