@@ -11,4 +11,5 @@ include $(srcdir)/tests/unit/hub.mk
 include $(srcdir)/tests/unit/courier.mk
 include $(srcdir)/tests/unit/cli.mk
 include $(srcdir)/tests/unit/pam.mk
+include $(srcdir)/tests/unit/sudo.mk
 include $(srcdir)/tests/fuzz/local.mk

@@ -61,9 +61,15 @@ struct run {
 	const struct fake_step *steps;
 	void (*tune)(struct pam_jit_knobs *k);
 	void (*before)(pam_handle_t *pamh); /* between account and session, in the module's process */
+	int (*instead)(const struct run *r); /* of libpam: another host program's calls; gives outcome.code */
+	const void *what;          /* what INSTEAD is about */
 };
 
 extern struct outcome *outcome; /* of the latest run, shared between the processes */
+
+/* For run.instead: a message was shown; what was typed, malloc'ed, or NULL when the prompt fails. */
+void harness_shown(char kind, const char *text);
+char *harness_typed(void);
 
 /* What a step of the fake may do to the client. */
 void harness_signal(int signo);
