@@ -97,6 +97,15 @@ static bool line_ours(const struct pamfile_line *l)
 	return r.kind == RULE_MODULE && names_module(r.what) && hash && strcmp(hash, PAMFILE_MARK) == 0;
 }
 
+static bool line_type(const struct pamfile_line *l, const char *type)
+{
+	const char *bad;
+	struct rule r;
+
+	rule_read(l->text, &r, &bad);
+	return r.kind == RULE_MODULE && strcmp(r.type, type) == 0;
+}
+
 /* ---- the file ---- */
 
 void pamfile_done(struct pamfile *f)
@@ -180,7 +189,7 @@ size_t pamfile_disable(struct pamfile *f)
 			f->line[i].op = '-';
 			n++;
 		}
-	/* Ours was the last line and has no newline: the one before gave its newline for it, see insert(). */
+	/* Ours was the last line and has no newline: the one before gave its newline for it, see pamfile_insert(). */
 	return n;
 }
 
@@ -345,7 +354,7 @@ static bool is_include(const struct pamfile *f, size_t i)
 	return r.kind == RULE_INCLUDE || r.kind == RULE_INCLUDE_ALL;
 }
 
-static int insert(struct pamfile *f, size_t at, const char *text, struct why *w)
+int pamfile_insert(struct pamfile *f, size_t at, const char *text, struct why *w)
 {
 	struct pamfile_line *grown = reallocarray(f->line, f->n + 1, sizeof(*grown));
 	char *copy = strdup(text);
@@ -421,7 +430,7 @@ static int insert_all(struct pamfile *f, struct addition *add, size_t n, struct 
 		for (size_t i = 1; i < n; i++)
 			if (add[i].at > add[last].at)
 				last = i;
-		r = insert(f, add[last].at, add[last].text, w);
+		r = pamfile_insert(f, add[last].at, add[last].text, w);
 		if (r < 0)
 			return r;
 		n--;
@@ -430,18 +439,20 @@ static int insert_all(struct pamfile *f, struct addition *add, size_t n, struct 
 	return 1;
 }
 
-static size_t ours_in_auth(const struct pamfile *f)
+static size_t ours_of(const struct pamfile *f, const char *type)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->n; i++) {
-		const char *bad;
-		struct rule r;
-
-		rule_read(f->line[i].text, &r, &bad);
-		n += line_ours(&f->line[i]) && strcmp(r.type, "auth") == 0;
-	}
+	for (size_t i = 0; i < f->n; i++)
+		n += line_ours(&f->line[i]) && line_type(&f->line[i], type);
 	return n;
+}
+
+static void take_out(struct pamfile *f, const char *type)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (line_ours(&f->line[i]) && line_type(&f->line[i], type))
+			f->line[i].op = '-';
 }
 
 static int auth_place(const struct pamfile *f, const char *service, pamfile_source source, void *userdata, size_t *ret,
@@ -458,35 +469,40 @@ static int auth_place(const struct pamfile *f, const char *service, pamfile_sour
 	return 0;
 }
 
-int pamfile_enable(struct pamfile *f, const char *service, bool interactive, pamfile_source source, void *userdata,
+int pamfile_enable(struct pamfile *f, const char *service, enum pamfile_shape shape, pamfile_source source, void *userdata,
 	struct why *w)
 {
 	bool sshd = strcmp(service, "sshd") == 0;
-	size_t auth = ours_in_auth(f), gate = pamfile_ours(f) - auth, foreign = pamfile_foreign(f), wanted = sshd ? 3 : 2;
+	size_t foreign = pamfile_foreign(f), auth = ours_of(f, "auth"), account = ours_of(f, "account"), session = ours_of(f, "session");
+	size_t accounts = shape != PAMFILE_SESSION, sessions = sshd ? 2 : 1, n = 0;
 	struct addition add[4];
 	struct places at = {0};
-	size_t n = 0;
 	int r = 0;
 
-	interactive = interactive && sshd;
 	if (foreign)
 		return why(w, -EEXIST, "line %zu names " MODULE " already and was not added by jitctl", foreign);
-	if (gate != wanted && gate + auth > 0)
-		return why(w, -EINVAL, "only %zu of the %zu lines are there; jitctl pam disable %s, then enable it again", gate, wanted,
-			service);
-	if (gate == 0) {
+	/* What another shape has is a whole as well; anything else is somebody's edit. */
+	if (auth + account + session > 0 && (session != sessions || account > 1))
+		return why(w, -EINVAL, "only %zu of the %zu lines are there; jitctl pam disable %s, then enable it again",
+			account + session, accounts + sessions, service);
+	if (session == 0 || account < accounts)
 		r = find_places(f, service, source, userdata, &at, w);
+	if (session == 0)
 		add[n++] = (struct addition){at.session, "session    required     " MODULE "    " PAMFILE_MARK};
+	if (account < accounts)
 		add[n++] = (struct addition){at.account, "account    requisite    " MODULE "    " PAMFILE_MARK};
-		if (sshd)
-			add[n++] = (struct addition){at.before, "session    required     " MODULE " phase=before    " PAMFILE_MARK};
-	}
-	if (r == 0 && interactive && auth == 0) {
+	if (session == 0 && sshd)
+		add[n++] = (struct addition){at.before, "session    required     " MODULE " phase=before    " PAMFILE_MARK};
+	if (r == 0 && shape == PAMFILE_INTERACTIVE && sshd && auth == 0) {
 		add[n].text = "auth       [success=done default=ignore]    " MODULE " after=publickey    " PAMFILE_MARK;
 		r = auth_place(f, service, source, userdata, &add[n++].at, w);
 	}
-	if (r < 0 || n == 0)
+	if (r < 0)
 		return r;
+	if (account > accounts)
+		take_out(f, "account");
+	else if (n == 0)
+		return 0;
 	return insert_all(f, add, n, w);
 }
 

@@ -41,9 +41,15 @@ typedef char *(*pamfile_source)(const char *service, void *userdata);
 
 /* -EINVAL with words for what is no text of lines. */
 int pamfile_read(const char *text, size_t len, struct pamfile *ret, struct why *w);
-/* Adds our lines for SERVICE, INTERACTIVE (sshd) with the one for auth.  1: done; 0: they are all there; -EEXIST: somebody else's line names pam_jit.so; -EINVAL: the
- * file is not one that we can be sure of.  Words say which line. */
-int pamfile_enable(struct pamfile *f, const char *service, bool interactive, pamfile_source source, void *userdata, struct why *w);
+/* Which lines.  SESSION: those of the session only, where the account phase is not what asks (sudo's plugin does).  INTERACTIVE: with
+ * the one for auth (sshd). */
+enum pamfile_shape { PAMFILE_GATE, PAMFILE_INTERACTIVE, PAMFILE_SESSION };
+/* Brings our lines for SERVICE into SHAPE; a line for auth that is there stays.  1: done; 0: they are as they should be; -EEXIST:
+ * somebody else's line names pam_jit.so; -EINVAL: the file is not one that we can be sure of.  Words say which line. */
+int pamfile_enable(struct pamfile *f, const char *service, enum pamfile_shape shape, pamfile_source source, void *userdata,
+	struct why *w);
+/* Puts a line in front of line AT, counted from 0. */
+int pamfile_insert(struct pamfile *f, size_t at, const char *text, struct why *w);
 /* Takes our lines out; how many. */
 size_t pamfile_disable(struct pamfile *f);
 /* How many of our lines stand in it. */

@@ -15,4 +15,4 @@ tests_cli_fake_jitd_SOURCES = tests/cli/fake-jitd.c
 tests_cli_fake_jitd_LDADD = lib/libjit.la $(SYSTEMD_LIBS)
 
 EXTRA_DIST += tests/cli/pam.d tests/cli/conftest.py tests/cli/clitest.py tests/cli/fakehub.py tests/cli/test_bus.py tests/cli/test_context.py tests/cli/test_hub.py \
-	tests/cli/test_audit.py tests/cli/test_pam.py tests/cli/test_local.py tests/cli/test_real_hub.py
+	tests/cli/test_audit.py tests/cli/test_pam.py tests/cli/test_sudo.py tests/cli/test_local.py tests/cli/test_real_hub.py

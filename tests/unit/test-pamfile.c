@@ -34,20 +34,20 @@ static void read_file(const char *text, struct pamfile *f)
 }
 
 /* Enables TEXT for SERVICE and gives the new text, or NULL and the error. */
-static char *enabled_how(const char *text, const char *service, bool interactive, pamfile_source source, void *userdata, int *ret)
+static char *enabled_how(const char *text, const char *service, enum pamfile_shape shape, pamfile_source source, void *userdata, int *ret)
 {
 	struct pamfile f CLEAN(pamfile_done) = {0};
 	struct why w;
 	size_t len;
 
 	read_file(text, &f);
-	*ret = pamfile_enable(&f, service, interactive, source, userdata, &w);
+	*ret = pamfile_enable(&f, service, shape, source, userdata, &w);
 	return *ret < 0 ? NULL : pamfile_text(&f, &len);
 }
 
 static char *enabled(const char *text, const char *service, pamfile_source source, void *userdata, int *ret)
 {
-	return enabled_how(text, service, false, source, userdata, ret);
+	return enabled_how(text, service, PAMFILE_GATE, source, userdata, ret);
 }
 
 static void round_trip(const char *text, const char *service, pamfile_source source, void *userdata)
@@ -66,7 +66,7 @@ static void round_trip(const char *text, const char *service, pamfile_source sou
 	assert_int_equal(pamfile_ours(&f), strcmp(service, "sshd") ? 2 : 3);
 	/* Twice changes nothing. */
 	read_file(on, &again);
-	assert_int_equal(pamfile_enable(&again, service, false, source, userdata, &w), 0);
+	assert_int_equal(pamfile_enable(&again, service, PAMFILE_GATE, source, userdata, &w), 0);
 	assert_int_equal(pamfile_disable(&f), strcmp(service, "sshd") ? 2 : 3);
 	off = pamfile_text(&f, &len);
 	assert_string_equal(off, text);
@@ -122,8 +122,8 @@ static void test_interactive(void **state)
 
 		strcpy(release, releases[i]);
 		CLEAN(free_p) char *text = sample("sshd", release), *gate = enabled(text, "sshd", sample, release, &r);
-		CLEAN(free_p) char *on = enabled_how(text, "sshd", true, sample, release, &r);
-		CLEAN(free_p) char *later = enabled_how(gate, "sshd", true, sample, release, &r), *off = NULL;
+		CLEAN(free_p) char *on = enabled_how(text, "sshd", PAMFILE_INTERACTIVE, sample, release, &r);
+		CLEAN(free_p) char *later = enabled_how(gate, "sshd", PAMFILE_INTERACTIVE, sample, release, &r), *off = NULL;
 
 		assert_int_equal(r, 1);
 		assert_string_equal(on, later);
@@ -132,8 +132,8 @@ static void test_interactive(void **state)
 		read_file(on, &f);
 		read_file(on, &again);
 		assert_int_equal(pamfile_ours(&f), 4);
-		assert_int_equal(pamfile_enable(&f, "sshd", true, sample, release, &w), 0);
-		assert_int_equal(pamfile_enable(&f, "sshd", false, sample, release, &w), 0);
+		assert_int_equal(pamfile_enable(&f, "sshd", PAMFILE_INTERACTIVE, sample, release, &w), 0);
+		assert_int_equal(pamfile_enable(&f, "sshd", PAMFILE_GATE, sample, release, &w), 0);
 		assert_int_equal(pamfile_disable(&again), 4);
 		off = pamfile_text(&again, &len);
 		assert_string_equal(off, text);
@@ -152,7 +152,7 @@ static void test_interactive_refused(void **state)
 	for (size_t i = 0; i < ELEMENTS(texts); i++) {
 		int r;
 
-		assert_null(enabled_how(texts[i], "sshd", true, no_source, NULL, &r));
+		assert_null(enabled_how(texts[i], "sshd", PAMFILE_INTERACTIVE, no_source, NULL, &r));
 		assert_int_equal(r, i == 2 ? -EEXIST : -EINVAL);
 	}
 }
@@ -162,7 +162,7 @@ static void test_interactive_elsewhere(void **state)
 {
 	char release[] = "debian12";
 	int r;
-	CLEAN(free_p) char *sudo = sample("sudo", release), *on = enabled_how(sudo, "sudo", true, sample, release, &r);
+	CLEAN(free_p) char *sudo = sample("sudo", release), *on = enabled_how(sudo, "sudo", PAMFILE_INTERACTIVE, sample, release, &r);
 
 	assert_int_equal(r, 1);
 	assert_null(strstr(on, "after="));
@@ -274,6 +274,47 @@ static void test_disable_only_ours(void **state)
 	assert_string_equal(off, strchr(text, '\n') + 1);
 }
 
+/* From one shape to the other and back is back to the byte; the session lines stay where they are. */
+static void test_shapes(void **state)
+{
+	static const char *const releases[] = {"debian12", "debian13"}, *const services[] = {"sudo", "sudo-i"};
+
+	for (size_t i = 0; i < 4; i++) {
+		char folder[32];
+		CLEAN(free_p) char *plain = NULL, *all = NULL, *session = NULL, *again = NULL;
+		const char *service = services[i % 2];
+		size_t len;
+		struct why w;
+		int r;
+
+		strcpy(folder, releases[i / 2]);
+		plain = sample(service, folder);
+		all = enabled(plain, service, sample, folder, &r);
+		assert_non_null(all);
+		for (unsigned from_plain = 0; from_plain < 2; from_plain++) {
+			struct pamfile f CLEAN(pamfile_done) = {0}, g CLEAN(pamfile_done) = {0}, h CLEAN(pamfile_done) = {0};
+
+			read_file(from_plain ? plain : all, &f);
+			assert_int_equal(pamfile_enable(&f, service, PAMFILE_SESSION, sample, folder, &w), 1);
+			free(session);
+			session = pamfile_text(&f, &len);
+			assert_null(strstr(session, "account    requisite    pam_jit.so"));
+			assert_non_null(strstr(session, "session    required     pam_jit.so"));
+			read_file(session, &g);
+			assert_int_equal(pamfile_enable(&g, service, PAMFILE_SESSION, sample, folder, &w), 0);
+			assert_int_equal(pamfile_enable(&g, service, PAMFILE_GATE, sample, folder, &w), 1);
+			free(again);
+			again = pamfile_text(&g, &len);
+			assert_string_equal(again, all);
+			read_file(session, &h);
+			assert_int_equal(pamfile_disable(&h), 1);
+			free(again);
+			again = pamfile_text(&h, &len);
+			assert_string_equal(again, plain);
+		}
+	}
+}
+
 static void test_diff(void **state)
 {
 	struct pamfile f CLEAN(pamfile_done) = {0};
@@ -283,7 +324,7 @@ static void test_diff(void **state)
 	FILE *out = open_memstream(&text, &len);
 
 	read_file("#1\n#2\n#3\n#4\naccount required pam_unix.so\n#5\n#6\n#7\n#8\n#9\n#10\n#11\nsession required pam_unix.so\n", &f);
-	assert_int_equal(pamfile_enable(&f, "sudo", false, no_source, NULL, &w), 1);
+	assert_int_equal(pamfile_enable(&f, "sudo", PAMFILE_GATE, no_source, NULL, &w), 1);
 	pamfile_diff(out, &f, "/etc/pam.d/sudo");
 	fclose(out);
 	assert_string_equal(text, "--- /etc/pam.d/sudo\n+++ /etc/pam.d/sudo\n@@ -2,6 +2,7 @@\n #2\n #3\n #4\n"
@@ -300,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_interactive), cmocka_unit_test(test_interactive_refused),
 		cmocka_unit_test(test_interactive_elsewhere),
 		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_disable_only_ours), cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_shapes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
