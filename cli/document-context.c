@@ -76,18 +76,34 @@ void document_view_package(struct json_object *doc)
 
 /* ---- checks ---- */
 
+/* What follows, or would follow, from EFFECT; a word that this jitctl does not know stands as it is. */
+static void effect_words(const char *effect, const char *need, bool known, bool holds, char *buf, size_t size)
+{
+	if (strcmp(effect, "refuse") == 0)
+		snprintf(buf, size, known && !holds ? "so it is refused" : "must hold");
+	else if (strcmp(effect, "escalate") == 0)
+		snprintf(buf, size, known && holds ? "else %s as well" : known ? "so %s as well" : "else %s as well", need ? need : "more");
+	else if (strcmp(effect, "inform") == 0)
+		snprintf(buf, size, "only to be known");
+	else
+		snprintf(buf, size, "%s", effect);
+}
+
 static void view_check(const char *left, struct json_object *check)
 {
-	CLEAN(free_p) char *name = document_text(check, "check", NAME_SHOWN), *effect = document_text(check, "effect", 16),
-		*by = document_text(check, "by", 32), *text = made_text(check, "text");
-	bool holds = json_true(check, "holds"), other = by && strcmp(by, "host") != 0;
-	char tail[80] = "";
+	CLEAN(free_p) char *name = document_text(check, "check", SHOWN_LINE), *effect = document_text(check, "effect", 16),
+		*by = document_text(check, "by", 32), *text = made_text(check, "text"), *need = document_text(check, "need", NAME_SHOWN);
+	bool known = json_object_object_get_ex(check, "holds", NULL), holds = json_true(check, "holds");
+	bool other = by && strcmp(by, "host") != 0;
+	char follows[160] = "", tail[256] = "";
 
-	if (effect || other)
-		snprintf(tail, sizeof(tail), " (%s%s%s%s)", effect ? effect : "", effect && other ? ", " : "",
+	if (effect)
+		effect_words(effect, need, known, holds, follows, sizeof(follows));
+	if (*follows || other)
+		snprintf(tail, sizeof(tail), " (%s%s%s%s)", follows, *follows && other ? ", " : "",
 			other ? "looked at by the " : "", other ? by : "");
-	fieldf(left, holds ? GREEN : RED, "%s %s%s%s%s", holds ? "holds" : "FAILS", name ? name : "?", text ? ": " : "",
-		text ? text : "", tail);
+	fieldf(left, !known ? PLAIN : holds ? GREEN : RED, "%s%s%s%s%s", !known ? "" : holds ? "holds " : "FAILS ",
+		name ? name : "?", text ? ": " : "", text ? text : "", tail);
 }
 
 void document_view_checks(struct json_object *doc)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "cli/bus.h"
 #include "cli/cli.h"
+#include "cli/document-context.h"
 #include "cli/document.h"
 #include "cli/rules.h"
 #include "cli/screen.h"
@@ -186,6 +187,26 @@ static int explain_jitd(struct cli *c, const struct place *place, struct json_ob
 	return r == CLI_DONE ? bus_call_json(bus, "Explain", ret, false, "s", json_text(o)) : r;
 }
 
+/* What the rule looks at, and where jitd has done so, what it comes to now. */
+static void print_checks(struct json_object *o)
+{
+	CLEAN(free_p) char *whom = document_text(o, "whom", SHOWN_LINE), *unchecked = document_text(o, "unchecked", SHOWN_LINE),
+		*outcome = document_text(o, "outcome", 16);
+	const char *by = json_str(o, "refused_by"); /* escaped already */
+
+	document_view_checks(o);
+	if (unchecked)
+		fieldf("now", YELLOW, "the host could not be looked at: %s", unchecked);
+	else if (by) {
+		CLEAN(free_p) char *words = screen_safe(by);
+
+		fieldf("now", RED, "it would be refused by %s", words ? words : "a check");
+	} else if (whom)
+		fieldf(outcome ? "now" : "asks", PLAIN, "%s%s", outcome ? "it would ask " : "", whom);
+	else if (outcome)
+		field("now", GREEN, "it would pass");
+}
+
 void explain_print(struct json_object *o)
 {
 	CLEAN(free_p) char *rule = document_text(o, "rule", 64), *need = document_text(o, "need", 300),
@@ -200,6 +221,7 @@ void explain_print(struct json_object *o)
 		field("", PLAIN, "whoever approves needs the code that will stand on the requester's terminal");
 	if (unknown)
 		fieldf("", YELLOW, "the call %s", unknown);
+	print_checks(o);
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *line = json_object_array_get_idx(list, i);
 		CLEAN(free_p) char *name = document_text(line, "rule", 64), *words = document_text(line, "why", 400);

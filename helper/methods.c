@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "helper/control.h"
+#include "helper/explain.h"
 #include "helper/jitd.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
@@ -267,75 +268,7 @@ static void method_request(struct control_call *k)
 	ask_free(a);
 }
 
-/* ---- explain, status, reload ---- */
-
-/* A request of the past, judged as if it were asked now: what was known of its call then, by the rules in force. */
-static void explain_request(struct control_call *k, const char *id)
-{
-	struct request *r = control_request(k, id);
-	struct json_object *o, *now;
-	struct facts f;
-
-	if (!r)
-		return;
-	call_facts(r->call, &f);
-	f.real_usec = r->created_real;
-	o = json_object_new_object();
-	now = policy_explain(control_jitd(k)->policy, &f);
-	json_add(o, "request", request_json(r, false));
-	json_add(o, "now", now);
-	json_add_bool(o, "reloaded", control_jitd(k)->policy_loaded > r->created_real);
-	control_reply_json(k, o);
-}
-
-static void method_explain(struct control_call *k)
-{
-	CLEAN(json_put_p) struct json_object *o = NULL;
-	struct jitd *j = control_jitd(k);
-	const char *text = "", *argv[GATE_FIELDS + 1] = { NULL }, *groups[GATE_FIELDS + 1] = { NULL };
-	struct json_object *list;
-	struct facts f = { 0 };
-	size_t n = 0;
-
-	sd_bus_message_read(k->message, "s", &text);
-	if (!j->policy) {
-		control_error(k, "Misconfigured", "no rules are in force: %s", j->policy_errors.n ? j->policy_errors.list[0] : "");
-		return;
-	}
-	if (strlen(text) > ASK_MAX || json_parse(text, strlen(text), &o, NULL) < 0) {
-		control_error(k, "Misused", "the question cannot be read");
-		return;
-	}
-	if (json_str(o, "id")) {
-		explain_request(k, json_str(o, "id"));
-		return;
-	}
-	list = json_arr(o, "argv");
-	for (; list && f.argc < json_object_array_length(list) && f.argc < GATE_FIELDS; f.argc++) {
-		argv[f.argc] = json_object_get_string(json_object_array_get_idx(list, f.argc));
-		if (!argv[f.argc])
-			argv[f.argc] = "";
-	}
-	f.argv = argv;
-	/* The question is hypothetical, so are the groups: whoever asks says them. */
-	list = json_arr(o, "groups");
-	for (; list && n < json_object_array_length(list) && n < GATE_FIELDS; n++) {
-		groups[n] = json_object_get_string(json_object_array_get_idx(list, n));
-		if (!groups[n])
-			groups[n] = "";
-	}
-	f.groups = list ? groups : NULL;
-	f.service = json_str(o, "service");
-	f.user = json_str(o, "user");
-	f.target = json_str(o, "target");
-	f.binary = json_str(o, "binary");
-	f.cwd = json_str(o, "cwd");
-	f.tty = json_str(o, "tty");
-	f.remote = json_str(o, "remote");
-	if (json_u64(o, "real_usec", &f.real_usec) < 0)
-		f.real_usec = clock_real();
-	control_reply_json(k, policy_explain(j->policy, &f));
-}
+/* ---- status, reload ---- */
 
 static struct json_object *rules_json(const struct jitd *j)
 {
@@ -405,7 +338,7 @@ static const struct {
 	{ "Request", method_request },
 	{ "Cancel", method_cancel },
 	{ "Revoke", method_revoke },
-	{ "Explain", method_explain },
+	{ "Explain", explain_method },
 	{ "Status", method_status },
 	{ "Reload", method_reload },
 };

@@ -39,6 +39,30 @@ static int add_verdict(struct json_object *o, const struct policy *p, const stru
 	return e;
 }
 
+/* What the rule looks at, without results: those are not a pure function's to know. */
+static int add_checks(struct json_object *o, const struct rule *r)
+{
+	CLEAN(json_put_p) struct json_object *list = json_object_new_array();
+	char need[512];
+
+	for (size_t i = 0; list && i < r->n_checks; i++) {
+		const struct rule_check *c = &r->checks[i];
+		struct json_object *line = json_object_new_object();
+		int e = line ? json_add_str(line, "check", c->check.text) : -1;
+
+		if (e)
+			return -1;
+		e |= json_add_str(line, "effect", check_effect_string(c->effect));
+		if (c->effect == CHECK_ESCALATES)
+			e |= json_add_str(line, "need", need_format(&r->escalation[c->escalation], need, sizeof(need)));
+		if (e || json_object_array_add(list, line) < 0) {
+			json_object_put(line);
+			return -1;
+		}
+	}
+	return json_add(o, "checks", STEAL_PTR(list));
+}
+
 struct json_object *policy_explain(const struct policy *p, const struct facts *f)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object(), *list = json_object_new_array();
@@ -51,6 +75,8 @@ struct json_object *policy_explain(const struct policy *p, const struct facts *f
 		if (add_rule(list, p, &p->rule[i], f) < 0)
 			return NULL;
 	if (add_verdict(o, p, f, &v) < 0 || json_add(o, "passed_over", STEAL_PTR(list)) < 0)
+		return NULL;
+	if (v.rule && v.rule->n_checks > 0 && add_checks(o, v.rule) < 0)
 		return NULL;
 	return STEAL_PTR(o);
 }

@@ -162,8 +162,8 @@ bool policy_mismatch(const struct policy *p, const struct rule *r, const struct 
 /* Why V came out unknown, in words; nothing to say (false) of any other verdict. */
 bool policy_unknown_words(const struct policy *p, const struct facts *f, const struct verdict *v, struct why *w);
 
-/* All that in JSON: {"decision","rule","need"?,"reason"?:words,"match"?,"unknown"?:words,"passed_over":[{"rule","why"?}]};
- * "why" is missing where the rule would have decided, were it not for a doubt before it; "reason" says what reason is required.
+/* All that in JSON: {"decision","rule","need"?,"reason"?:words,"match"?,"unknown"?:words,"passed_over":[{"rule","why"?}],
+ * "checks"?:[{"check","effect","need"?}]}; "why" is missing where the rule would have decided, were it not for a doubt before it; "reason" says what reason is required.
  * New object; NULL when out of memory. */
 struct json_object *policy_explain(const struct policy *p, const struct facts *f);
 

@@ -82,10 +82,12 @@ def test_foreign_forms(cli, jitd, context):
 
 def test_checks(cli, jitd):
     checks = [{"check": "load<8", "effect": "refuse", "by": "host", "holds": True, "text": "load is 0.31"},
-              {"check": "http:freeze", "effect": "inform", "by": "courier", "holds": False, "text": "no answer" + EVIL}]
+              {"check": "http:freeze", "effect": "inform", "by": "courier", "holds": False, "text": "no answer" + EVIL},
+              {"check": "up>1h", "effect": "escalate", "need": "2 of sre", "by": "host", "holds": False, "text": "up for 3 min"}]
     out = show(cli, jitd, {}, checks=checks)
-    assert "  checks     holds load<8: load is 0.31 (refuse)\n" in out
-    assert "             FAILS http:freeze: no answer" in out and "(inform, looked at by the courier)\n" in out
+    assert "  checks     holds load<8: load is 0.31 (must hold)\n" in out
+    assert "             FAILS http:freeze: no answer" in out and "(only to be known, looked at by the courier)\n" in out
+    assert "             FAILS up>1h: up for 3 min (so 2 of sre as well)\n" in out
     assert "\x1b" not in out and "\u202e" not in out
 
 

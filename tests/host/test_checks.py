@@ -129,6 +129,10 @@ def sudo(web, rule, user="alice", check=False, **how):
     return web.ssh(user, f"sudo true {rule}", check=check, **how)
 
 
+def explain(web, rule, *options):
+    return web.run("jitctl", "explain", "--user", "alice", *options, "--", "/usr/bin/true", rule)
+
+
 def records(web, event):
     lines = web.run("jitctl", "audit", "--json").stdout.splitlines()
     return [r for r in map(json.loads, lines) if r["event"] == event]
@@ -150,6 +154,10 @@ def test_trips(web, rule, check, words):
     assert record["by"] == "check" and re.search(words, record["text"])
     failed = [c for c in record["checks"] if not c["holds"]]
     assert failed and failed[0]["effect"] == "refuse" and failed[0]["by"] == "host"
+    if check.startswith("user"):
+        web.login("alice")
+    told = json.loads(explain(web, rule, "--json").stdout)
+    assert told["rule"] == rule and told["outcome"] == "deny" and re.search(words, told["refused_by"]), told
     assert json.loads(web.run("jitctl", "list", "--all", "--json").stdout) == [], "nobody is asked"
     assert children(web) == []
 
@@ -217,6 +225,26 @@ def test_not_escalated_on_a_calm_host(web, desk):
     assert document["need"] == "1 of sre" and results(document)["load<1000"]["holds"]
     desk.answer(text)
     term.expect("status=0\r")
+
+
+def test_explain(web):
+    """What the host would say now, to root with everything, to the user without the site's own programs."""
+    text = explain(web, RAISED).stdout
+    assert f"approve by rule {RAISED}, needs 1 of sre\n" in text
+    assert re.search(r"holds load<1000: load is [\d.]+ \(else 2 of sre as well\)\n", text), text
+    assert "FAILS file:/etc/freeze=absent: /etc/freeze is there (so 2 of sre as well)\n" in text
+    assert re.search(r"FAILS memory>1000T: .* \(only to be known\)\n", text), text
+    assert "it would ask 2 of sre (bob, carol, erin)\n" in text, text
+    web.login("alice")
+    assert "it would pass\n" in explain(web, ALLOW_HOLDS).stdout
+    assert re.search(r"it would be refused by the check file:/etc/freeze=absent: /etc/freeze is there\n",
+                     explain(web, ALLOW_TRIPS).stdout)
+    told = json.loads(explain(web, CALM, "--json").stdout)
+    assert told["outcome"] == "approve" and told["outcome_need"] == "1 of sre" and told["checks"][0]["holds"]
+    mine = web.ssh("alice", f"jitctl explain -- /usr/bin/true {WHO}").stdout
+    assert "exec:/usr/local/lib/site/who: cannot be run: only for root and the group jit-operators" in mine, mine
+    own = web.run("jitctl", "explain", "--confdir", "/etc/jit", "--user", "alice", "--", "/usr/bin/true", RAISED).stdout
+    assert "file:/etc/freeze=absent (else 2 of sre as well)\n" in own and "\n  now" not in own, own
 
 
 def test_program_sees_facts_and_nothing_else(web):
