@@ -17,6 +17,7 @@ void past_done(struct past *k)
 	free(k->binary);
 	free(k->remote);
 	free(k->groups);
+	json_object_put(k->checks);
 }
 
 static int take_bytes(const struct json_object *call, const char *key, char **ret)
@@ -115,8 +116,20 @@ bool past_by_rule(const struct json_object *record)
 	if (!event)
 		return false;
 	if (strcmp(event, "denied") == 0)
-		return by && strcmp(by, "rule") == 0;
+		return by && (strcmp(by, "rule") == 0 || strcmp(by, "check") == 0);
 	return strcmp(event, "allowed") == 0 || strcmp(event, "requested") == 0;
+}
+
+/* Those of a request stand in its document. */
+static int take_checks(struct past *k, const struct json_object *record)
+{
+	CLEAN(json_put_p) struct json_object *document = NULL;
+	const char *text = json_str(record, "document");
+
+	if (text && json_parse(text, strlen(text), &document, NULL) < 0)
+		return -EINVAL;
+	k->checks = json_object_get(json_arr(document ? document : record, "checks"));
+	return 0;
 }
 
 int past_read(const struct json_object *record, struct past *ret)
@@ -124,5 +137,28 @@ int past_read(const struct json_object *record, struct past *ret)
 	const struct json_object *call = json_obj(record, "call");
 	int r = call ? take_facts(ret, record, call) : -ENOENT;
 
+	if (r == 0)
+		r = take_checks(ret, record);
 	return r < 0 ? r : take_outcome(ret, record, json_str(record, "event"));
+}
+
+static bool held(const struct past *k, const char *check)
+{
+	for (size_t i = 0; k->checks && i < json_object_array_length(k->checks); i++) {
+		const struct json_object *o = json_object_array_get_idx(k->checks, i);
+		const char *text = json_object_is_type(o, json_type_object) ? json_str(o, "check") : NULL;
+
+		if (text && strcmp(text, check) == 0)
+			return json_true(o, "holds");
+	}
+	return true;
+}
+
+void past_checked(const struct past *k, const struct rule *r, struct checked *ret)
+{
+	bool holds[RULE_CHECKS_MAX];
+
+	for (size_t i = 0; i < r->n_checks; i++)
+		holds[i] = held(k, r->checks[i].check.text);
+	policy_checked(r, holds, ret);
 }

@@ -80,12 +80,17 @@ static void print_change(struct replay *p, const struct json_object *record, con
 static void compare(struct replay *p, const struct json_object *record, const struct past *k)
 {
 	char was[NEED_TEXT + 128], becomes[NEED_TEXT + 128], verdict[128], need[NEED_TEXT] = "";
+	struct checked checked;
 	struct verdict v;
 	int before = openness(k->decision), after;
 
 	policy_decide(p->policy, &k->facts, &v);
-	if (v.decision == DECISION_APPROVE)
-		need_format(&v.rule->need, need, sizeof(need));
+	if (v.rule && v.decision != DECISION_DENY) {
+		past_checked(k, v.rule, &checked);
+		v.decision = checked.decision;
+		if (v.decision == DECISION_APPROVE)
+			need_format(&checked.need, need, sizeof(need));
+	}
 	p->judged++;
 	after = openness(v.decision);
 	if (before == after && strcmp(need, k->need) == 0)

@@ -70,6 +70,7 @@ static void judge(struct testing *t, const char *line)
 	struct policy_case k CLEAN(policy_case_done);
 	char got[128], expected[8300];
 	struct verdict v;
+	struct need need;
 	struct why w;
 	int r = policy_case_parse(line, &t->zones, &k, &w);
 
@@ -79,10 +80,15 @@ static void judge(struct testing *t, const char *line)
 	if (r <= 0)
 		return;
 	t->cases++;
-	policy_decide(t->policy, &k.facts, &v);
-	if (policy_case_met(t->policy, &k, &v, &w))
+	r = policy_case_decide(t->policy, &k, &v, &need, &w);
+	if (r < 0) {
+		tell(t, NULL, NULL, w.text);
 		return;
-	snprintf(expected, sizeof(expected), "%s%s%s", k.decision, k.rule ? " " : "", k.rule ? k.rule : "");
+	}
+	if (policy_case_met(t->policy, &k, &v, &need, &w))
+		return;
+	snprintf(expected, sizeof(expected), "%s%s%s%s%s", k.decision, k.rule ? " " : "", k.rule ? k.rule : "", k.need ? " " : "",
+		k.need ? k.need : "");
 	tell(t, expected, policy_verdict_words(&v, got, sizeof(got)), w.text);
 }
 

@@ -96,6 +96,23 @@ static void take_groups(char *text, struct policy_case *c)
 	c->groups[n] = NULL;
 }
 
+static int take_failure(const char *text, struct policy_case *c, struct why *w)
+{
+	struct check check = { 0 };
+	size_t n = 0;
+	int r = check_parse(text, &check, w);
+
+	check_done(&check);
+	while (c->fails[n])
+		n++;
+	if (r >= 0 && n == RULE_CHECKS_MAX)
+		r = why(w, -EINVAL, "more than %d checks that fail", RULE_CHECKS_MAX);
+	if (r < 0)
+		return r;
+	c->fails[n] = text;
+	return 1;
+}
+
 /* 1: it was a fact; 0: it is not one. */
 static int take_fact(char *word, struct zone **zones, struct policy_case *c, struct why *w)
 {
@@ -124,6 +141,8 @@ static int take_fact(char *word, struct zone **zones, struct policy_case *c, str
 		c->facts.labels = c->labels;
 		return 1;
 	}
+	if (strncmp(word, "fails=", 6) == 0)
+		return take_failure(word + 6, c, w);
 	if (strncmp(word, "at=", 3) != 0)
 		return 0;
 	r = hours_moment(word + 3, zones, &c->facts.real_usec, w);
@@ -145,7 +164,7 @@ static int take_command(const struct words *l, size_t i, struct policy_case *c, 
 		f->binary = unless_dash(l, i);
 		if (f->binary && f->binary[0] != '/' && strcmp(f->binary, "sudoedit") != 0)
 			return why(w, -EINVAL, "'%s' is neither a fact nor a command's path: facts are groups= cwd= tty= remote= host= "
-				"labels= at= marked; '-' is a command that is not known", f->binary);
+				"labels= at= fails= marked; '-' is a command that is not known", f->binary);
 		if (!f->binary)
 			i++;
 		if (!f->binary && i == l->arrow)
@@ -160,16 +179,19 @@ static int take_command(const struct words *l, size_t i, struct policy_case *c, 
 static int take_expectation(const struct words *l, struct policy_case *c, struct why *w)
 {
 	static const char *const decisions[] = { "allow", "deny", "approve", "unknown" };
-	size_t i = l->arrow + 1;
+	size_t i = l->arrow + 1, n = l->n - i;
+	struct need need;
 
-	if (i < l->n)
-		c->decision = l->word[i];
-	if (i + 1 < l->n)
-		c->rule = l->word[i + 1];
-	for (size_t k = 0; c->decision && i + 2 >= l->n && k < ELEMENTS(decisions); k++)
+	c->decision = n > 0 ? l->word[i] : NULL;
+	c->rule = n > 1 ? l->word[i + 1] : NULL;
+	c->need = n > 2 ? l->word[i + 2] : NULL;
+	if (c->need && n == 3 && need_parse(c->need, &need, w) < 0)
+		return -EINVAL;
+	for (size_t k = 0; c->decision && n <= 3 && k < ELEMENTS(decisions); k++)
 		if (strcmp(c->decision, decisions[k]) == 0)
 			return 0;
-	return why(w, -EINVAL, "behind => stands allow, deny, approve or unknown, and perhaps the name of a rule");
+	return why(w, -EINVAL, "behind => stands allow, deny, approve or unknown, and perhaps the name of a rule and, in quotes, a "
+		"need");
 }
 
 static int take_all(const struct words *l, struct zone **zones, struct policy_case *c, struct why *w)
@@ -178,7 +200,7 @@ static int take_all(const struct words *l, struct zone **zones, struct policy_ca
 	int r;
 
 	if (l->arrow == SIZE_MAX || l->arrow < 3)
-		return why(w, -EINVAL, "a case is: SERVICE USER TARGET [FACT]... [COMMAND [ARGUMENT]...] => DECISION [RULE]");
+		return why(w, -EINVAL, "a case is: SERVICE USER TARGET [FACT]... [COMMAND [ARGUMENT]...] => DECISION [RULE [NEED]]");
 	c->facts.groups = c->groups;
 	c->facts.argv = c->argv;
 	c->facts.service = unless_dash(l, 0);
@@ -227,7 +249,59 @@ const char *policy_verdict_words(const struct verdict *v, char *buf, size_t size
 	return buf;
 }
 
-static bool met(const struct policy_case *c, const struct verdict *v)
+/* Which of RULE's checks hold, by C. */
+static int set_holds(const struct rule *rule, const struct policy_case *c, bool *holds, struct why *w)
+{
+	for (size_t i = 0; i < rule->n_checks; i++)
+		holds[i] = true;
+	for (size_t f = 0; c->fails[f]; f++) {
+		struct check check = { 0 };
+		bool found = false;
+		int r = check_parse(c->fails[f], &check, w);
+
+		for (size_t i = 0; r == 0 && i < rule->n_checks; i++)
+			if (strcmp(rule->checks[i].check.text, check.text) == 0) {
+				holds[i] = false;
+				found = true;
+			}
+		check_done(&check);
+		if (!found)
+			return r < 0 ? r : why(w, -EINVAL, "%s, which decides, has no check %s", rule->name, c->fails[f]);
+	}
+	return 0;
+}
+
+int policy_case_decide(const struct policy *p, const struct policy_case *c, struct verdict *v, struct need *need, struct why *w)
+{
+	bool holds[RULE_CHECKS_MAX];
+	struct checked checked;
+	int r;
+
+	need->n = 0;
+	policy_decide(p, &c->facts, v);
+	if (!v->rule || v->decision == DECISION_DENY)
+		return c->fails[0] ? why(w, -EINVAL, "no rule decides that has checks, so none fails") : 0;
+	r = set_holds(v->rule, c, holds, w);
+	if (r < 0)
+		return r;
+	policy_checked(v->rule, holds, &checked);
+	v->decision = checked.decision;
+	if (checked.decision == DECISION_APPROVE)
+		*need = checked.need;
+	return 0;
+}
+
+/* The same sentence, however it is written. */
+static bool same_need(const char *text, const struct need *need)
+{
+	char a[NEED_ALTERNATIVES * NEED_TERMS * 96], b[NEED_ALTERNATIVES * NEED_TERMS * 96];
+	struct need wanted;
+
+	return need_parse(text, &wanted, NULL) == 0 &&
+		strcmp(need_format(&wanted, a, sizeof(a)), need_format(need, b, sizeof(b))) == 0;
+}
+
+static bool met(const struct policy_case *c, const struct verdict *v, const struct need *need)
 {
 	const char *name = v->rule ? v->rule->name : POLICY_FALLBACK;
 
@@ -235,15 +309,19 @@ static bool met(const struct policy_case *c, const struct verdict *v)
 		return !c->rule || (v->doubt && strcmp(c->rule, v->doubt->name) == 0);
 	if (strcmp(c->decision, decision_string(v->decision)) != 0)
 		return false;
+	if (c->need && !same_need(c->need, need))
+		return false;
 	return !c->rule || (!v->unknown && strcmp(c->rule, name) == 0);
 }
 
-bool policy_case_met(const struct policy *p, const struct policy_case *c, const struct verdict *v, struct why *w)
+bool policy_case_met(const struct policy *p, const struct policy_case *c, const struct verdict *v, const struct need *need,
+	struct why *w)
 {
+	char sentence[512];
 	const struct rule *wanted = c->rule && strcmp(c->rule, POLICY_FALLBACK) != 0 ? policy_find_rule(p, c->rule) : NULL;
 	struct why words;
 
-	if (met(c, v))
+	if (met(c, v, need))
 		return true;
 	if (policy_unknown_words(p, &c->facts, v, &words))
 		why(w, 0, "the call %s", words.text);
@@ -253,6 +331,10 @@ bool policy_case_met(const struct policy *p, const struct policy_case *c, const 
 		why(w, 0, "%s does not match: %s", wanted->name, words.text);
 	else if (wanted && v->rule && wanted != v->rule)
 		why(w, 0, "%s stands before %s (%s:%u) and matches", v->rule->name, wanted->name, v->rule->file, v->rule->line);
+	else if (v->rule && v->decision == DECISION_DENY && v->rule->decision != DECISION_DENY)
+		why(w, 0, "a check of %s fails, so it refuses (%s:%u)", v->rule->name, v->rule->file, v->rule->line);
+	else if (v->rule && c->need && v->decision == DECISION_APPROVE && strcmp(c->decision, "approve") == 0)
+		why(w, 0, "%s then asks %s", v->rule->name, need_format(need, sentence, sizeof(sentence)));
 	else if (v->rule && v->rule != &p->fallback)
 		why(w, 0, "%s matches (%s:%u)", v->rule->name, v->rule->file, v->rule->line);
 	else

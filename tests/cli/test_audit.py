@@ -477,6 +477,41 @@ def test_replay(cli, ledger, tmp_path):
     assert r.code == 0 and r.out.startswith("0 calls: ")
 
 
+CHECKED = """[Rule sick]
+User=alice dave
+Check=load<8
+Escalate=1 of sre with hw-key unless failed-units=0 up>1h
+Decision=approve
+Need=1 of sre
+"""
+
+
+def result(check, holds):
+    return {"check": check, "effect": "refuse", "by": "host", "holds": holds, "text": "x"}
+
+
+def test_replay_with_checks(cli, ledger, tmp_path):
+    """What was found then is found again; what was not looked at holds."""
+    for load, units in ((True, True), (True, False), (False, True)):
+        checks = [result("load<8", load), result("failed-units=0", units)]
+        ledger.add("requested", id=ID, user="alice", rule="web", terms={"need": "1 of sre"},
+                   document=json.dumps({"checks": checks}), call=call("alice", "/usr/bin/id"))
+        ledger.add("denied", user="dave", rule="web", by="check", checks=checks, call=call("dave", "/usr/bin/id"))
+    d = rules(tmp_path, CHECKED)
+    r = cli("rules", "replay", "--confdir", str(d), "--dir", str(ledger.dir))
+    assert [line[21:] for line in r.out.splitlines()[:-1]] == [
+        "dave as root by sudo: /usr/bin/id: deny web, now approve sick (1 of sre)",
+        "alice as root by sudo: /usr/bin/id: approve web (1 of sre), now approve sick (1 of sre with hw-key)",
+        "dave as root by sudo: /usr/bin/id: deny web, now approve sick (1 of sre with hw-key)",
+        "alice as root by sudo: /usr/bin/id: approve web (1 of sre), now deny sick"], r.out
+    assert r.out.splitlines()[-1].startswith("6 calls: 4 would come out otherwise (2 with less in the way, 1 with more, 1 asking")
+
+
+def test_tells_refusals_by_checks(cli, ledger):
+    ledger.add("denied", user="dave", uid=1003, rule="web", by="check", text="the check load<8: load is 9.10", command="id")
+    assert "dave is refused by the check load<8: load is 9.10 (rule web): id\n" in cli("audit", "--dir", str(ledger.dir)).out
+
+
 def test_replay_of_odd_records(cli, ledger, tmp_path):
     d = rules(tmp_path, NEW)
     good = call("eve\x1b[2J", "/bin/sh", "\u202e")

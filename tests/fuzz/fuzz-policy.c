@@ -66,11 +66,15 @@ static void try_case(struct made *m, const struct policy_case *c)
 	struct facts f = c->facts;
 	int open = openness(p, &f);
 	struct verdict v;
+	struct need need;
 	struct why w = { "" };
 	char buf[128];
 
+	if (policy_case_decide(p, c, &v, &need, &w) < 0)
+		must(w.text[0]);
+	else
+		must(policy_case_met(p, c, &v, &need, &w) || w.text[0]);
 	policy_decide(p, &f, &v);
-	must(policy_case_met(p, c, &v, &w) || w.text[0]);
 	must(policy_verdict_words(&v, buf, sizeof(buf))[0]);
 	must(!v.rule || !policy_mismatch(p, v.rule, &f, &w));
 	o = policy_explain(p, &f);

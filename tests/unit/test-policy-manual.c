@@ -109,6 +109,7 @@ static void judge(struct reading *m, const char *line)
 	CLEAN(policy_case_done) struct policy_case c;
 	struct why w = { "" };
 	struct verdict v;
+	struct need need;
 	char got[128];
 	int r = policy_case_parse(line, &m->zones, &c, &w);
 
@@ -117,11 +118,15 @@ static void judge(struct reading *m, const char *line)
 	if (r <= 0)
 		return;
 	m->cases++;
-	policy_decide(m->policy, &c.facts, &v);
-	if (!policy_case_met(m->policy, &c, &v, &w)) {
+	if (policy_case_decide(m->policy, &c, &v, &need, &w) < 0) {
+		complain(m, line, w.text);
+		return;
+	}
+	if (!policy_case_met(m->policy, &c, &v, &need, &w)) {
 		complain(m, line, policy_verdict_words(&v, got, sizeof(got)));
 		print_error("  %s\n", w.text);
 	}
+	policy_decide(m->policy, &c.facts, &v);
 	if (!explained(m->policy, &c.facts, &v))
 		complain(m, line, "explained otherwise than decided");
 	if (!same_backwards(m->policy, &c, &v))
@@ -180,7 +185,9 @@ static void bad_cases(void **state)
 		{ "sudo alice root /bin/id \"=>\" deny", "a case is: SERVICE USER TARGET" },
 		{ "sudo alice root /bin/id =>", "behind => stands" },
 		{ "sudo alice root /bin/id => perhaps", "behind => stands" },
-		{ "sudo alice root /bin/id => deny a b", "behind => stands" },
+		{ "sudo alice root /bin/id => deny a b", "'b' is not a count" },
+		{ "sudo alice root /bin/id => approve a \"1 of x\" c", "behind => stands" },
+		{ "sudo alice root fails=lod<8 /bin/id => deny", "'lod' is no check" },
 		{ "sudo alice root id => deny", "'id' is neither a fact nor a command's path" },
 		{ "sudo alice root group=x /bin/id => deny", "'group=x' is neither a fact" },
 		{ "sudo alice root at=noon /bin/id => deny", "'noon' is no time" },
