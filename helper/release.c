@@ -69,7 +69,7 @@ static enum release_said judge_files(struct request *r, struct client *c, struct
 	case IDENTITY_REPLACED:
 		free(c->found_note);
 		c->found_note = strdup(w.text);
-		/* fall through */
+		__attribute__((fallthrough));
 	case IDENTITY_SAME:
 		identity_done(&c->found);
 		c->found = *now;
