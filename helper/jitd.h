@@ -329,6 +329,7 @@ struct client {
 	bool file_read, account_known; /* call->file is what could be had; PAM_USER has a uid */
 	uint64_t file_turn;       /* the turn of the event loop in which call->file was read */
 	unsigned step;            /* of what is looked at before a use (release.c): the next one */
+	bool step_waits;          /* the one before it is not done yet */
 	struct identity found;    /* what stood there when that was looked at */
 	char *found_note;         /* words on it for the record; NULL */
 	void *bus;                /* a call from the bus that asks ahead: the message to answer (control.c) */

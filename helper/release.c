@@ -150,12 +150,18 @@ void release_go_on(struct client *c)
 {
 	struct request *r = c->request;
 
+	c->step_waits = false;
 	for (;;) {
+		enum release_said said;
+
 		if (!still_there(r, c))
 			return;
 		if (c->step >= ELEMENTS(steps))
 			break;
-		if (steps[c->step++].begin(r, c) != RELEASE_PASSED)
+		said = steps[c->step++].begin(r, c);
+		if (said == RELEASE_WAITS)
+			c->step_waits = true;
+		if (said != RELEASE_PASSED)
 			return;
 	}
 	lives_let_go(r, c);
@@ -177,8 +183,9 @@ void release_begin(struct request *r, struct client *c)
 
 void release_cancel(struct client *c)
 {
-	if (c->state == CLIENT_RELEASING && c->step > 0 && steps[c->step - 1].cancel)
+	if (c->step_waits && steps[c->step - 1].cancel)
 		steps[c->step - 1].cancel(c);
+	c->step_waits = false;
 }
 
 void release_refuse(struct client *c, const char *cause, struct json_object *fields, const char *fmt, ...)
