@@ -165,7 +165,7 @@ def test_altered_by_one_byte(desk, asked):
         altered = lines[line][:at] + ("A" if was != "A" else "B") + lines[line][at + 1:]
         desk.deliver(desk.envelope(text, "\n".join([*lines[:line], altered, *lines[line + 1:]]) + "\n"))
         nothing(desk, rid, reason)
-    assert sum(n for _, n, _ in counted(desk)) == 6
+    assert sum(n for _, n, of in counted(desk) if of == rid) == 6
 
 
 def test_wrong_namespace(desk, asked):
@@ -360,7 +360,6 @@ def test_forged_revocations(desk, asked):
     assert desk.state(rid) == "running" and not desk.events(rid, "revoked")
     text = desk.decision(document, "carol", "revoke")
     desk.deliver(desk.envelope(text, desk.sign(text, "carol"), "revoke"))
-    term.expect("revoked by carol")
     term.expect(r"status=(\d+)")
     assert term.match.group(1) != "0"
     assert [e["by"] for e in desk.events(rid, "revoked")] == ["carol"]
