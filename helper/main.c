@@ -247,6 +247,7 @@ static int start(struct jitd *j, int gate_fd)
 	    (r = contexts_new(j->event, &j->contexts)) < 0 || (r = verify_new(j->event, &j->verify)) < 0 ||
 	    (r = checks_new(j->event, &j->checks)) < 0)
 		return r;
+	worker_warm(j->worker);
 	jitd_reload(j);
 	open_ledger(j);
 	if ((r = control_new(j, &j->control)) < 0 || (r = gate_open(j, gate_fd, &j->gate)) < 0)

@@ -399,6 +399,12 @@ struct lane *lane_free(struct lane *l)
 	return NULL;
 }
 
+void lane_warm(struct lane *l)
+{
+	if (l->fd < 0 && process_start(l) < 0)
+		process_stop(l); /* it is tried again when there is work */
+}
+
 int lane_queue(struct lane *l, struct job *j)
 {
 	struct turn *t = turn_of(l, j->whose);

@@ -41,6 +41,8 @@ struct lane;
 int lane_new(sd_event *event, enum lane_kind kind, struct lane **ret);
 /* The jobs that wait are dropped without a word. */
 struct lane *lane_free(struct lane *l);
+/* Starts the process before there is work for it. */
+void lane_warm(struct lane *l);
 /* Takes J.  -EAGAIN: as many wait as may (of that one, or in all), -E2BIG, -ENOMEM; J is freed then.  Nothing is called
  * from in here. */
 int lane_queue(struct lane *l, struct job *j);

@@ -138,6 +138,12 @@ struct worker *worker_free(struct worker *w)
 	return NULL;
 }
 
+void worker_warm(struct worker *w)
+{
+	for (enum lane_kind k = 0; k < LANES; k++)
+		lane_warm(w->lane[k]);
+}
+
 void worker_cancel(struct worker *w, int ticket)
 {
 	for (enum lane_kind k = 0; k < LANES; k++)

@@ -23,6 +23,8 @@
 struct worker;
 int worker_new(sd_event *event, struct worker **ret);
 struct worker *worker_free(struct worker *w);
+/* Starts the processes before there is work: who is told on a terminal that the grant is revoked is to read it before the end. */
+void worker_warm(struct worker *w);
 
 struct worker_identity {
 	char *name;    /* account name of the uid */

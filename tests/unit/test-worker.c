@@ -485,6 +485,14 @@ static void on_failed(int result, struct identity *f, void *userdata)
 	++*(unsigned *)userdata;
 }
 
+/* Started before there is work, the same process does it: nothing is there to start another from. */
+static void test_warm(void **state)
+{
+	worker_warm(worker);
+	dirs.worker = "/nonexistent/jit-worker";
+	assert_int_equal(answer(worker_account(worker, "root", on_account, NULL)), 0);
+}
+
 /* Stuck, dying and missing in one lane: names are answered all the while, by the same process. */
 static void test_lanes(void **state)
 {
@@ -560,7 +568,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_identity), T(test_account), T(test_file), T(test_interpreters), T(test_many_interpreters), T(test_file_in_a_root), T(test_file_refuses), T(test_lookup), T(test_lookup_bytes),
-		T(test_cancel), T(test_queue), T(test_queue_full), T(test_turns), T(test_turns_cancelled), T(test_lanes),
+		T(test_cancel), T(test_queue), T(test_queue_full), T(test_turns), T(test_turns_cancelled), T(test_lanes), T(test_warm),
 		T(test_late), T(test_dies), T(test_not_there), T(test_nonsense),
 		T(test_empty_answers), T(test_freed), T(test_terminal), T(test_flush),
 	};
