@@ -1,10 +1,12 @@
 /* The checks of the rule that decides a call: looked at before anybody is asked, kept on the client for as long as they are
  * fresh (account_judge() comes by more than once), and what follows from them. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include "helper/checks.h"
 #include "helper/jitd.h"
+#include "helper/release.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
 #include "lib/text.h"
@@ -57,6 +59,23 @@ struct json_object *check_facts(const struct jitd *j, const struct facts *f, con
 
 /* ---- asking ---- */
 
+/* The host could not be looked at. */
+__attribute__((format(printf, 3, 4))) static void give_up(struct client *c, enum gate_result result, const char *fmt, ...)
+{
+	CLEAN(free_p) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (c->state == CLIENT_RELEASING)
+		release_refuse(c, NULL, NULL, "approved, but %s, so nothing is run; %s", text ? text : "out of memory",
+			release_try_again(c->request));
+	else
+		client_verdict(c, result, NULL, NULL, false, "%s; try again", text ? text : "out of memory");
+}
+
 static void on_results(struct json_object *results, const char *words, void *userdata)
 {
 	struct client *c = userdata;
@@ -65,7 +84,7 @@ static void on_results(struct json_object *results, const char *words, void *use
 	c->checking.quiet = sd_event_source_disable_unref(c->checking.quiet);
 	if (!results) {
 		record_refusal(c->jitd, "gate", NULL, NULL, "the checks of a rule could not be looked at: %s", words);
-		client_verdict(c, GATE_BUSY, NULL, NULL, false, "the state of this host could not be looked at (%s); try again", words);
+		give_up(c, GATE_BUSY, "the state of this host could not be looked at (%s)", words);
 		return;
 	}
 	json_object_put(c->checking.results);
@@ -94,8 +113,8 @@ static void ask(struct client *c, const struct rule *rule, const struct call *ca
 	q.facts = check_facts(c->jitd, &f, rule->name, call->reason, moment);
 	r = q.facts ? checks_start(c->jitd->checks, &q) : -ENOMEM;
 	if (r < 0) {
-		client_verdict(c, GATE_BUSY, NULL, NULL, false, r == -EAGAIN ?
-			"too many calls wait for this host's state to be looked at; try again" : "out of memory");
+		give_up(c, GATE_BUSY, "%s", r == -EAGAIN ? "too many calls wait for this host's state to be looked at" :
+			"no memory is left to look at this host");
 		return;
 	}
 	c->checking.ticket = r;
@@ -123,7 +142,7 @@ bool checking_wait(struct client *c, const struct rule *rule, const struct call 
 		return false;
 	}
 	if (c->checking.runs >= RUNS_MAX) {
-		client_verdict(c, GATE_REFUSED, NULL, NULL, false, "what the rule '%s' looks at keeps changing; try again", rule->name);
+		give_up(c, GATE_REFUSED, "what the rule '%s' looks at keeps changing", rule->name);
 		return true;
 	}
 	c->checking.go_on = go_on;
@@ -134,8 +153,8 @@ bool checking_wait(struct client *c, const struct rule *rule, const struct call 
 
 /* ---- words ---- */
 
-/* "the check load<8: load is 9.1; and failed-units=0: 1 failed unit: x.service" */
-char *checking_refusal(const struct rule *rule, struct json_object *results)
+/* What fails with EFFECT, one behind the other. */
+static char *failures(const struct rule *rule, struct json_object *results, enum check_effect effect, const char *between)
 {
 	CLEAN(free_p) char *text = NULL;
 	size_t size = 0, told = 0, more = 0;
@@ -144,18 +163,31 @@ char *checking_refusal(const struct rule *rule, struct json_object *results)
 	for (size_t i = 0; f && i < rule->n_checks; i++) {
 		const struct json_object *o = json_object_array_get_idx(results, i);
 
-		if (rule->checks[i].effect != CHECK_REFUSES || json_true(o, "holds"))
+		if (rule->checks[i].effect != effect || json_true(o, "holds"))
 			continue;
 		if (told == REASONS_MAX)
 			more++;
 		else
-			fprintf(f, "%s%s: %s", told++ ? "; and by " : "the check ", json_str(o, "check"), json_str(o, "text"));
+			fprintf(f, "%s%s: %s", told++ ? between : "", json_str(o, "check"), json_str(o, "text"));
 	}
 	if (f && more)
-		fprintf(f, "; and by %zu more", more);
+		fprintf(f, "%s%zu more", between, more);
 	if (!f || ferror(f) | fclose(f))
 		return NULL;
 	return STEAL_PTR(text);
+}
+
+char *checking_refusal(const struct rule *rule, struct json_object *results)
+{
+	CLEAN(free_p) char *words = failures(rule, results, CHECK_REFUSES, "; and by ");
+	char *text;
+
+	return words && asprintf(&text, "the check %s", words) >= 0 ? text : NULL;
+}
+
+char *checking_escalation(const struct rule *rule, struct json_object *results)
+{
+	return failures(rule, results, CHECK_ESCALATES, "; ");
 }
 
 void checking_refuse(struct client *c, const struct rule *rule, struct json_object *record_of_call)

@@ -56,6 +56,7 @@ struct terms {
 	enum at_end at_end;
 	uint64_t warn_usec, grace_usec;
 	bool join_user;
+	bool recheck;       /* the rule's checks are looked at again at each use */
 	jit_code code; /* an approval must bear it; "": none is wanted.  For the requester's and root's eyes, and nobody else's */
 };
 
@@ -277,6 +278,8 @@ bool checking_wait(struct client *c, const struct rule *rule, const struct call 
 void checking_refuse(struct client *c, const struct rule *rule, struct json_object *record_of_call);
 /* The words of it, without the rule: "the check load<8: load is 9.1". */
 char *checking_refusal(const struct rule *rule, struct json_object *results);
+/* … and of what raises the need: "load<8: load is 9.1". */
+char *checking_escalation(const struct rule *rule, struct json_object *results);
 void checking_done(struct checking *k, struct checks *checks);
 /* What exec: programs are told.  New object; NULL: out of memory. */
 struct json_object *check_facts(const struct jitd *j, const struct facts *f, const char *rule, const char *reason, const char *moment);

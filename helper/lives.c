@@ -152,7 +152,7 @@ static bool is_member(const char *person, const char *team, void *people)
 	return people_member(people, person, team);
 }
 
-bool lives_need_met(const struct request *r)
+bool lives_votes_meet(const struct request *r, const struct need *need)
 {
 	struct need_vote votes[NEED_VOTES];
 	size_t n = 0;
@@ -162,7 +162,12 @@ bool lives_need_met(const struct request *r)
 	for (const struct decision_taken *d = r->decisions; d && n < NEED_VOTES; d = d->next)
 		if (d->approve && !request_is_requester(r, d->person))
 			votes[n++] = (struct need_vote){ .person = d->person, .strength = d->strength };
-	return need_met(&r->terms.need, votes, n, is_member, &r->jitd->policy->people);
+	return need_met(need, votes, n, is_member, &r->jitd->policy->people);
+}
+
+bool lives_need_met(const struct request *r)
+{
+	return lives_votes_meet(r, &r->terms.need);
 }
 
 /* "bob and carol" */

@@ -12,6 +12,8 @@ void lives_narrow(struct request *r, uint64_t work_usec, int scope);
 /* D, recorded already, says no. */
 void lives_deny(struct request *r, const struct decision_taken *d);
 bool lives_need_met(const struct request *r);
+/* … or are those who agreed enough for NEED? */
+bool lives_votes_meet(const struct request *r, const struct need *need);
 char *lives_approvers(const struct request *r);
 /* Asks every process of the grant to end, and kills what is left after the grace. */
 void ends_processes(struct request *r);

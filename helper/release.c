@@ -38,7 +38,7 @@ static bool was_shown(struct request *r, const struct client *c)
 
 /* What follows for the requester when one use is refused and no file has changed.  A use that jitd's restart has cut short is
  * the only one of its grant, and is over. */
-static const char *try_again(const struct request *r)
+const char *release_try_again(const struct request *r)
 {
 	return r->state == STATE_GRANTED || r->terms.scope == SCOPE_SERVICE ? "the approval stays: run the command again" :
 		"run the command again to ask again";
@@ -77,7 +77,7 @@ static enum release_said judge_files(struct request *r, struct client *c, struct
 		return RELEASE_PASSED;
 	case IDENTITY_UNKNOWN:
 		release_refuse(c, NULL, difference(r, now, which), "approved by %s, but %s, so nothing is run; %s", by, w.text,
-			try_again(r));
+			release_try_again(r));
 		return RELEASE_REFUSED;
 	case IDENTITY_CHANGED:
 		break;
@@ -97,7 +97,7 @@ static void on_files(int result, struct identity *now, void *userdata)
 		CLEAN(free_p) char *path = text_escape(r->call->binary, strlen(r->call->binary), 200);
 
 		release_refuse(c, NULL, NULL, "approved, but %s could not be looked at again (%s), so nothing is run; %s",
-			path ? path : "the file", strerror(-result), try_again(r));
+			path ? path : "the file", strerror(-result), release_try_again(r));
 	} else if (judge_files(r, c, now) == RELEASE_PASSED)
 		release_go_on(c);
 }
@@ -114,7 +114,7 @@ static enum release_said begin_files(struct request *r, struct client *c)
 	ticket = account_read_file(c, call_of(r, c), on_files);
 	if (ticket < 0) {
 		release_refuse(c, NULL, NULL, "approved, but this host cannot look at the file again now (%s), so nothing is run; %s",
-			strerror(-ticket), try_again(r));
+			strerror(-ticket), release_try_again(r));
 		return RELEASE_REFUSED;
 	}
 	c->ticket = ticket;
@@ -125,6 +125,7 @@ static enum release_said begin_files(struct request *r, struct client *c)
 
 /* The files last: between this look and the use nothing is waited for. */
 static const struct release_step steps[] = {
+	{ release_checks, NULL },
 	{ begin_files, NULL },
 };
 

@@ -33,3 +33,7 @@ void release_cancel(struct client *c);
  * words.  C is freed. */
 void release_refuse(struct client *c, const char *cause, struct json_object *fields, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* What follows for the requester of C when one use is refused and nothing is wrong with the grant. */
+const char *release_try_again(const struct request *r);
+/* release-checks.c: the checks of a rule with Recheck=yes. */
+enum release_said release_checks(struct request *r, struct client *c);

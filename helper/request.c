@@ -449,6 +449,7 @@ static int take_terms(struct request *r, const struct rule *rule, const struct a
 		.warn_usec = rule->warn_usec,
 		.grace_usec = rule->grace_usec,
 		.join_user = rule->join_user,
+		.recheck = rule->recheck,
 	};
 	if (!r->terms.rule)
 		return -ENOMEM;
@@ -532,6 +533,8 @@ struct json_object *request_record(const struct request *r)
 	e |= json_add_u64(terms, "warn", r->terms.warn_usec);
 	e |= json_add_u64(terms, "grace", r->terms.grace_usec);
 	e |= json_add_bool(terms, "join_user", r->terms.join_user);
+	if (r->terms.recheck)
+		e |= json_add_bool(terms, "recheck", true);
 	e |= json_add_str(terms, "code", r->terms.code[0] ? r->terms.code : NULL);
 	e |= json_add_str(o, "id", r->id);
 	e |= json_add_str(o, "user", r->call->user);
@@ -564,6 +567,7 @@ static int restore_terms(struct request *r, struct json_object *record, struct w
 		strcpy(r->terms.code, code);
 	r->terms.at_end = !strcmp(end, "drain") ? AT_END_DRAIN : AT_END_TERMINATE;
 	r->terms.join_user = json_true(t, "join_user");
+	r->terms.recheck = json_true(t, "recheck");
 	r->terms.rule = strdup(json_str(record, "rule") ? json_str(record, "rule") : "");
 	return r->terms.rule ? 0 : -ENOMEM;
 }

@@ -79,6 +79,11 @@ WHO = RULE.add("Check=exec:/usr/local/lib/site/who")
 DAEMON = RULE.add("Check=exec:/usr/local/lib/site/daemon", decision="allow")
 HTTP_OPEN = RULE.add(f"Check=http://127.0.0.1:{PORT}/open")
 HTTP_FROZEN = RULE.add(f"Check=http://127.0.0.1:{PORT}/frozen")
+ONCE = RULE.add("Check=file:/etc/freeze=absent")
+AGAIN = RULE.add("Check=file:/etc/freeze=absent", "Recheck=yes")
+RAISED_AGAIN = RULE.add("Escalate=2 of sre unless file:/etc/freeze=absent", "Recheck=yes")
+SERVICE_AGAIN = RULE.add("Check=file:/etc/freeze=absent", "Recheck=yes", "Scope=service")
+MOMENT = RULE.add("Check=exec:/usr/local/lib/site/moment", "Recheck=yes")
 BOB = RULE.add("Check=load<0")
 HTTP_SLOW = RULE.add(f"Check=load<1000 http://127.0.0.1:{PORT}/slow")
 HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen", f"Inform=http://127.0.0.1:{PORT}/open")
@@ -94,6 +99,7 @@ PROGRAMS = {
     "floods": "yes | tr -d '\\n' | head -c 3000000; exit 1",
     "slow": "sleep 1.5",
     "who": 'id -un; env | sort >&2; exit 1',
+    "moment": 'echo "$JIT_MOMENT"; [ "$JIT_MOMENT" = ask ]',
     "foreign": "exit 0",
     "writable": "exit 0",
 }
@@ -385,3 +391,132 @@ def test_many_at_once_take_turns(web):
     words = [p.communicate(timeout=60)[1] for p in many]
     assert all("no result in 2 s" in w or "could not be looked at" in w for w in words), words
     assert children(web) == []
+
+
+# ---- Recheck=yes: the moment of execution ----
+
+def granted(web, desk, rule, *who):
+    """A grant that nobody uses yet: the terminal leaves, then people agree."""
+    term, document, text = request_of(web, desk, rule)
+    term.sendintr()
+    term.expect("status=")
+    for name in who or ("bob",):
+        desk.answer(text, name)
+    assert desk.state(document["id"]) == "granted"
+    term.expect(term.prompt)
+    return term, document["id"]
+
+
+@pytest.fixture
+def thawed(web):
+    """No change freeze, until a test makes one."""
+    web.run("rm", "-f", "/etc/freeze")
+    yield
+    web.put("/etc/freeze", "")
+
+
+def test_recheck_refuses_after_approval(web, desk, thawed):
+    """A freeze between approval and use; when it is over the same approval serves."""
+    term, request = granted(web, desk, AGAIN)
+    web.put("/etc/freeze", "")
+    term.sendline(f"sudo true {AGAIN}; echo status=$?")
+    term.expect(f"{request}: approved by bob, but refused by the check file:/etc/freeze=absent: /etc/freeze is there, so nothing is run")
+    term.expect("the approval stays: run the command again")
+    term.expect("status=1\r")
+    assert desk.state(request) == "granted"
+    refused = desk.events(request, "refused")[-1]
+    assert refused["by"] == "check" and not refused["checks"][0]["holds"]
+    web.run("rm", "/etc/freeze")
+    term.sendline(f"sudo true {AGAIN}; echo status=$?")
+    term.expect("status=0\r")
+
+
+def test_recheck_of_who_waits(web, desk, thawed):
+    """Also whoever stands at the prompt when people agree is looked at once more."""
+    term, _, text = request_of(web, desk, AGAIN)
+    web.put("/etc/freeze", "")
+    desk.answer(text)
+    term.expect("but refused by the check file:/etc/freeze=absent")
+    term.expect("status=1\r")
+
+
+def test_recheck_raises(web, desk, thawed):
+    """One person agreed while all was well; the host is sick by now, and one is not enough."""
+    term, request = granted(web, desk, RAISED_AGAIN)
+    web.put("/etc/freeze", "")
+    term.sendline(f"sudo true {RAISED_AGAIN}; echo status=$?")
+    term.expect(f"{request}: approved by bob, but by now it takes 2 of sre \\(file:/etc/freeze=absent: /etc/freeze is there\\)")
+    term.expect(f"jitctl cancel {request}")
+    term.expect("status=1\r")
+    assert desk.state(request) == "granted"
+    web.run("jitctl", "cancel", request)
+    term, request = granted(web, desk, RAISED_AGAIN, "bob", "carol")
+    term.sendline(f"sudo true {RAISED_AGAIN}; echo status=$?")
+    term.expect("status=0\r")
+
+
+def test_recheck_of_each_use(web, desk, thawed):
+    """A grant for a service is looked at with each use; what runs already is left alone."""
+    term, request = granted(web, desk, SERVICE_AGAIN)
+    for _ in range(2):
+        term.sendline(f"sudo true {SERVICE_AGAIN}; echo status=$?")
+        term.expect("status=0\r")
+    web.put("/etc/freeze", "")
+    term.sendline(f"sudo true {SERVICE_AGAIN}; echo status=$?")
+    term.expect("but refused by the check file:/etc/freeze=absent")
+    term.expect("status=1\r")
+    assert desk.state(request) == "running"
+    web.run("rm", "/etc/freeze")
+    term.sendline(f"sudo true {SERVICE_AGAIN}; echo status=$?")
+    term.expect("status=0\r")
+
+
+def test_without_recheck_nothing_is_looked_at_again(web, desk, thawed):
+    term, request = granted(web, desk, ONCE)
+    web.put("/etc/freeze", "")
+    term.sendline(f"sudo true {ONCE}; echo status=$?")
+    term.expect("status=0\r")
+
+
+def test_recheck_tells_the_moment(web, desk):
+    term, request = granted(web, desk, MOMENT)
+    term.sendline(f"sudo true {MOMENT}; echo status=$?")
+    term.expect("exit status 1: execute")
+    term.expect("status=1\r")
+
+
+def test_recheck_over_a_reload(web, desk, thawed):
+    """A rule that is no more says nothing: what was to be looked at again is not known."""
+    term, request = granted(web, desk, AGAIN)
+    web.put("/etc/jit/rules.d/50-test.conf", RULE.text.replace(f"[Rule {AGAIN}]", "[Rule other]"))
+    web.run("systemctl", "reload", "jitd.service")
+    try:
+        term.sendline(f"sudo true {AGAIN}; echo status=$?")
+        term.expect("asking 1 of sre")  # another rule decides it now, so the grant does not serve
+    finally:
+        web.put("/etc/jit/rules.d/50-test.conf", RULE.text)
+        web.run("systemctl", "reload", "jitd.service")
+
+
+def test_recheck_when_the_rule_is_gone(web, desk, thawed):
+    """Whoever waits when people agree is looked at by the rule of now; there is none."""
+    term, _, text = request_of(web, desk, AGAIN)
+    web.put("/etc/jit/rules.d/50-test.conf", RULE.text.replace(f"[Rule {AGAIN}]", "[Rule other]"))
+    web.run("systemctl", "reload", "jitd.service")
+    try:
+        desk.answer(text)
+        term.expect(f"the rule '{AGAIN}' is no more")
+        term.expect("status=1\r")
+    finally:
+        web.put("/etc/jit/rules.d/50-test.conf", RULE.text)
+        web.run("systemctl", "reload", "jitd.service")
+
+
+def test_recheck_after_a_restart(web, desk, thawed):
+    """The terms are in the ledger."""
+    term, request = granted(web, desk, AGAIN)
+    web.put("/etc/freeze", "")
+    web.run("systemctl", "restart", "jitd.service")
+    term.sendline(f"sudo true {AGAIN}; echo status=$?")
+    term.expect("but refused by the check file:/etc/freeze=absent")
+    term.expect("status=1\r")
