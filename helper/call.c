@@ -384,7 +384,8 @@ static int exact_call(struct call *c, const struct gate_in *in, const char *cons
 		return -EINVAL;
 	c->exact = true;
 	c->inner = inner && !strcmp(inner, "yes");
-	c->target_certain = target && *target;
+	/* A name that cannot stand in a document is as good as none. */
+	c->target_certain = target && *target && strlen(target) < 256 && text_utf8(target, strlen(target));
 	r = c->target_certain ? dup_to(&c->target, target) : call_mark(c, "target-unknown", true);
 	free(c->command);
 	c->command = NULL; /* made anew, from what runs */

@@ -1,7 +1,7 @@
 # Fuzz targets.  With --enable-fuzzing they are libFuzzer's (`make fuzz`), else replay.c runs every file of
 # tests/fuzz/corpus/NAME through fuzz-NAME once, as a test.
 lib_fuzz = tests/fuzz/fuzz-gate tests/fuzz/fuzz-envelope tests/fuzz/fuzz-text \
-	tests/fuzz/fuzz-look tests/fuzz/fuzz-shebang
+	tests/fuzz/fuzz-look tests/fuzz/fuzz-shebang tests/fuzz/fuzz-call
 check_PROGRAMS += $(lib_fuzz)
 if FUZZING
 lib_fuzz_main =
@@ -27,8 +27,11 @@ tests_fuzz_fuzz_look_LDADD = lib/libjit.la $(JSON_LIBS)
 tests_fuzz_fuzz_shebang_SOURCES = tests/fuzz/fuzz-shebang.c $(lib_fuzz_main)
 tests_fuzz_fuzz_shebang_LDFLAGS = $(AM_LDFLAGS) $(lib_fuzz_ldflags)
 tests_fuzz_fuzz_shebang_LDADD = helper/libfiles.la
+tests_fuzz_fuzz_call_SOURCES = tests/fuzz/fuzz-call.c $(lib_fuzz_main)
+tests_fuzz_fuzz_call_LDFLAGS = $(AM_LDFLAGS) $(lib_fuzz_ldflags)
+tests_fuzz_fuzz_call_LDADD = helper/libjitd.la lib/libjit.la $(JSON_LIBS)
 EXTRA_DIST += tests/fuzz/corpus/look tests/fuzz/corpus/gate tests/fuzz/corpus/envelope tests/fuzz/corpus/text \
-	tests/fuzz/corpus/shebang
+	tests/fuzz/corpus/shebang tests/fuzz/corpus/call
 
 include $(srcdir)/tests/fuzz/policy.mk
 include $(srcdir)/tests/fuzz/ssh.mk

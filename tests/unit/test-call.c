@@ -6,7 +6,8 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
-static char id[] = "/usr/bin/id", u[] = "-u", dba[] = "dba", ops[] = "ops", alice[] = "alice", sudo[] = "sudo", root[] = "root",
+static char id[] = "/usr/bin/id", u[] = "-u", dba[] = "dba", ops[] = "ops", alice[] = "alice", sudo[] = "sudo",
+	root[] = "root",
 	tty[] = "pts/3", srv[] = "/srv", sshd[] = "sshd", bytes[] = "\xff";
 static char *words[] = { id, u, NULL };
 static char *groups[] = { dba, ops, NULL };
@@ -22,7 +23,8 @@ static void as_judged(void **state)
 	struct call c = sample();
 	CLEAN(json_put_p) struct json_object *o = call_judged_json(&c);
 
-	assert_string_equal(json_text(o), "{\"user\":\"alice\",\"groups\":[\"dba\",\"ops\"],\"service\":\"sudo\",\"target\":\"root\","
+	assert_string_equal(json_text(o),
+		"{\"user\":\"alice\",\"groups\":[\"dba\",\"ops\"],\"service\":\"sudo\",\"target\":\"root\","
 		"\"tty\":\"pts/3\",\"marked\":false,\"cwd\":\"/srv\",\"binary\":\"/usr/bin/id\",\"argv\":[\"/usr/bin/id\",\"-u\"]}");
 }
 
@@ -154,7 +156,8 @@ static void same_place(void **state)
 static struct call *approval(const char *fields)
 {
 	char cwd[] = "/home/alice", tty_name[] = "pts/3", *copy = strdup(fields), *list = copy, *field;
-	struct process p = { .pid = 42, .ppid = 1, .pidfd = -1, .start = 7, .uid = 1000, .loginuid = UID_NONE, .session_uid = UID_NONE,
+	struct process p = { .pid = 42, .ppid = 1, .pidfd = -1, .start = 7, .uid = 1000, .loginuid = UID_NONE,
+		.session_uid = UID_NONE,
 		.tty = tty_name, .cwd = cwd };
 	static char buf[GATE_MAX];
 	struct call *c = NULL;
@@ -195,36 +198,50 @@ static void as_sudo_will_run_it(void **state)
 		const char *fields, *target, *binary, *argv, *command, *cwd, *marks;
 		bool marked;
 	} table[] = {
-		{ "service=sudo|arg=touch|arg=a  b\n|own=0|kind=command|command=/usr/bin/touch|target=root", "root", "/usr/bin/touch",
+		{ "service=sudo|arg=touch|arg=a  b\n|own=0|kind=command|command=/usr/bin/touch|target=root", "root",
+			"/usr/bin/touch",
 			"touch|a  b\n", "/usr/bin/touch a  b\n", "/home/alice", "", false },
 		/* Options that account cannot read are none to it. */
 		{ "service=sudo|arg=-p|arg=-urvalice|arg=--us=bob|arg=id|own=3|kind=command|command=/usr/bin/id|target=bob", "bob",
 			"/usr/bin/id", "id", "/usr/bin/id", "/home/alice", "", false },
-		{ "service=sudo|arg=./x|arg=y|own=0|kind=command|command=./x|target=root", "root", "/home/alice/x", "./x|y", "./x y",
+		{ "service=sudo|arg=./x|arg=y|own=0|kind=command|command=./x|target=root", "root", "/home/alice/x",
+			"./x|y", "./x y",
 			"/home/alice", "", false },
-		{ "service=sudo|arg=../x|own=0|kind=command|command=../x|target=root", "root", "/home/alice/../x", "../x", "../x",
+		{ "service=sudo|arg=../x|own=0|kind=command|command=../x|target=root", "root", "/home/alice/../x",
+			"../x", "../x",
 			"/home/alice", "", false },
-		{ "service=sudo|arg=x|run=y|own=0|kind=command|command=/bin/x|target=root", "root", "/bin/x", "y", "/bin/x", "/home/alice",
+		{ "service=sudo|arg=x|run=y|own=0|kind=command|command=/bin/x|target=root", "root", "/bin/x", "y",
+			"/bin/x", "/home/alice",
 			"", false },
 		{ "service=sudo-i|arg=-i|arg=id|arg=-u|own=1|kind=login|command=/bin/bash|run=-bash|run=--login|run=-c|run=id -u|"
-			"cwd=/root|target=root", "root", "/bin/bash", "/bin/bash|-c|id -u", "/bin/bash -c id -u", "/home/alice",
+			"cwd=/root|target=root", "root", "/bin/bash", "/bin/bash|-c|id -u", "/bin/bash -c id -u",
+			"/home/alice",
 			"login-shell", false },
-		{ "service=sudo-i|arg=-i|own=1|kind=login|command=/bin/bash|run=-bash|target=root", "root", "/bin/bash", "/bin/bash",
+		{ "service=sudo-i|arg=-i|own=1|kind=login|command=/bin/bash|run=-bash|target=root", "root",
+			"/bin/bash", "/bin/bash",
 			"/bin/bash", "/home/alice", "login-shell", false },
-		{ "service=sudo|arg=-s|arg=id|own=1|kind=shell|command=/bin/sh|run=/bin/sh|run=-c|run=id|target=root", "root", "/bin/sh",
+		{ "service=sudo|arg=-s|arg=id|own=1|kind=shell|command=/bin/sh|run=/bin/sh|run=-c|run=id|target=root",
+			"root", "/bin/sh",
 			"/bin/sh|-c|id", "/bin/sh -c id", "/home/alice", "shell", false },
 		{ "service=sudo|arg=-e|arg=/etc/hosts|own=1|kind=edit|command=/bin/vi|target=root", "root", "sudoedit",
 			"sudoedit|/etc/hosts", "sudoedit /etc/hosts", "/home/alice", "edit", false },
 		/* Odd in a way that no rule may have foreseen. */
 		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id", NULL, "/bin/id", "id", "/bin/id", "/home/alice",
 			"target-unknown", true },
-		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=environment", "root", "/bin/id", "id", "/bin/id",
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=r\xf6\xf6t", NULL, "/bin/id", "id",
+			"/bin/id", "/home/alice",
+			"target-unknown", true },
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=environment", "root",
+			"/bin/id", "id", "/bin/id",
 			"/home/alice", "environment", true },
-		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=chroot later newer group", "root", "/bin/id", "id",
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=chroot later newer group",
+			"root", "/bin/id", "id",
 			"/bin/id", "/home/alice", "chroot options group", true },
-		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=directory|cwd=/tmp", "root", "/bin/id", "id",
+		{ "service=sudo|arg=id|own=0|kind=command|command=/bin/id|target=root|odd=directory|cwd=/tmp", "root",
+			"/bin/id", "id",
 			"/bin/id", "/tmp", "directory", true },
-		{ "service=sudo|arg=./x|own=0|kind=command|command=./x|target=root|cwd=/tmp", "root", NULL, "./x", NULL, "/tmp",
+		{ "service=sudo|arg=./x|own=0|kind=command|command=./x|target=root|cwd=/tmp", "root", NULL, "./x",
+			NULL, "/tmp",
 			"disagreement", true },
 	};
 
@@ -233,9 +250,12 @@ static void as_sudo_will_run_it(void **state)
 
 		check_case(c != NULL, "%s", table[i].fields);
 		check_case(c->exact && !c->inner && c->target_certain == (table[i].target != NULL), "%s", table[i].fields);
-		check_case(table[i].target ? c->target && !strcmp(c->target, table[i].target) : !c->target, "%s", table[i].fields);
-		check_case(table[i].binary ? c->binary && !strcmp(c->binary, table[i].binary) : !c->binary, "%s", table[i].fields);
-		check_case(table[i].command ? c->command && !strcmp(c->command, table[i].command) : !c->command, "%s", table[i].fields);
+		check_case(table[i].target ? c->target && !strcmp(c->target, table[i].target) : !c->target, "%s",
+			table[i].fields);
+		check_case(table[i].binary ? c->binary && !strcmp(c->binary, table[i].binary) : !c->binary, "%s",
+			table[i].fields);
+		check_case(table[i].command ? c->command && !strcmp(c->command, table[i].command) : !c->command, "%s",
+			table[i].fields);
 		check_case(!strcmp(joined(c->argv), table[i].argv), "%s", table[i].fields);
 		check_case(!strcmp(c->cwd, table[i].cwd), "%s", table[i].fields);
 		check_case(!strcmp(c->marks, table[i].marks) && c->marked == table[i].marked, "%s", table[i].fields);
