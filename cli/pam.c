@@ -67,9 +67,10 @@ static int enable_one(struct editing *e, const char *service)
 {
 	struct edit_file f CLEAN(edit_file_done) = {0};
 	bool plugin = e->plugin && of_sudo(service);
-	enum pamfile_shape shape = plugin ? PAMFILE_SESSION : e->edit.c->value[OPT_INTERACTIVE] ? PAMFILE_INTERACTIVE : PAMFILE_GATE;
+	bool interactive = e->edit.c->value[OPT_INTERACTIVE];
+	enum pamfile_shape shape = plugin ? PAMFILE_SESSION : interactive ? PAMFILE_INTERACTIVE : PAMFILE_GATE;
 	const char *inside, *outside;
-	char words[300], path[PATH_MAX];
+	char words[PATH_MAX + 100], path[PATH_MAX];
 	struct why w;
 	int r;
 
@@ -99,8 +100,9 @@ static int enable_one(struct editing *e, const char *service)
 	if (plugin)
 		snprintf(words, sizeof(words), "sudo's plugin %s, PAM reports the sessions", e->edit.dry ? "would ask" : "asks");
 	else
-		snprintf(words, sizeof(words), e->edit.dry ? "would be gated" : "gated from now on (the file before: %s" EDIT_BACKUP ")",
-			path);
+		snprintf(words, sizeof(words), "gated from now on (the file before: %s" EDIT_BACKUP ")", path);
+	if (!plugin && e->edit.dry)
+		strcpy(words, "would be gated");
 	edit_say(&e->edit, service, "enabled", words);
 	e->enabled[service_no(service)] = true;
 	return CLI_DONE;
@@ -133,8 +135,8 @@ static int disable_one(struct editing *e, const char *service, bool quiet)
 		return r;
 	edit_say(&e->edit, service, "disabled", e->edit.dry ? "would no longer be gated" : "no longer gated");
 	if (e->plugin && of_sudo(service) && !quiet)
-		cli_warn("sudo's plugin still asks (jitctl sudo disable); without the session line, what sudo -i starts is not put where "
-			"its time ends it");
+		cli_warn("sudo's plugin still asks (jitctl sudo disable); without the session line, what sudo -i starts is not "
+			"put where its time ends it");
 	return foreign && quiet ? CLI_REFUSED : CLI_DONE;
 }
 

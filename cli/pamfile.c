@@ -473,8 +473,8 @@ int pamfile_enable(struct pamfile *f, const char *service, enum pamfile_shape sh
 	struct why *w)
 {
 	bool sshd = strcmp(service, "sshd") == 0;
-	size_t foreign = pamfile_foreign(f), auth = ours_of(f, "auth"), account = ours_of(f, "account"), session = ours_of(f, "session");
-	size_t accounts = shape != PAMFILE_SESSION, sessions = sshd ? 2 : 1, n = 0;
+	size_t auth = ours_of(f, "auth"), account = ours_of(f, "account"), session = ours_of(f, "session");
+	size_t foreign = pamfile_foreign(f), accounts = shape != PAMFILE_SESSION, sessions = sshd ? 2 : 1, n = 0;
 	struct addition add[4];
 	struct places at = {0};
 	int r = 0;

@@ -41,8 +41,8 @@ typedef char *(*pamfile_source)(const char *service, void *userdata);
 
 /* -EINVAL with words for what is no text of lines. */
 int pamfile_read(const char *text, size_t len, struct pamfile *ret, struct why *w);
-/* Which lines.  SESSION: those of the session only, where the account phase is not what asks (sudo's plugin does).  INTERACTIVE: with
- * the one for auth (sshd). */
+/* Which lines.  SESSION: those of the session only, where the account phase is not what asks (sudo's plugin does).
+ * INTERACTIVE: with the one for auth (sshd). */
 enum pamfile_shape { PAMFILE_GATE, PAMFILE_INTERACTIVE, PAMFILE_SESSION };
 /* Brings our lines for SERVICE into SHAPE; a line for auth that is there stays.  1: done; 0: they are as they should be; -EEXIST:
  * somebody else's line names pam_jit.so; -EINVAL: the file is not one that we can be sure of.  Words say which line. */

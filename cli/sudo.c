@@ -57,8 +57,8 @@ bool sudo_plugin_named(struct cli *c)
 	return edit_begin(&e, c, "/etc") == CLI_DONE && load(&e, &f, NULL) == 0 && named(&f.lines) > 0;
 }
 
-/* Where the plugin is.  With a path that is not there sudo.conf keeps sudo from starting, for root too; a name without a path would
- * be looked for in sudo's own folder, wherever that is. */
+/* Where the plugin is.  With a path that is not there sudo.conf keeps sudo from starting, for root too; a name without a path
+ * would be looked for in sudo's own folder, wherever that is. */
 static int find_plugin(const struct edit *e, const char **ret)
 {
 	static const char *const places[] = {SUDO_PLUGINDIR "/sudo_jit.so", "/usr/libexec/sudo/sudo_jit.so"};
@@ -71,8 +71,8 @@ static int find_plugin(const struct edit *e, const char **ret)
 		if (access(path, R_OK) == 0)
 			return CLI_DONE;
 	}
-	return cli_fail(CLI_MISCONFIGURED, "sudo_jit.so is not installed (package pam-jit-sudo; no %s%s); nothing is changed", e->root,
-		*ret);
+	return cli_fail(CLI_MISCONFIGURED, "sudo_jit.so is not installed (package pam-jit-sudo; no %s%s); nothing is changed",
+		e->root, *ret);
 }
 
 static int enable(struct edit *e, struct edit_file *f, const char *plugin)
@@ -91,9 +91,8 @@ static int enable(struct edit *e, struct edit_file *f, const char *plugin)
 	r = edit_commit(e, CONF, f, f->len > 0);
 	if (r != CLI_DONE)
 		return r;
-	snprintf(words, sizeof(words), e->dry ? "would name the plugin" : f->len ?
-		"names the plugin from now on (the file before: %s/etc/" CONF EDIT_BACKUP ")" : "names the plugin from now on", e->root);
-	edit_say(e, CONF, "enabled", words);
+	snprintf(words, sizeof(words), "names the plugin from now on (the file before: %s/etc/" CONF EDIT_BACKUP ")", e->root);
+	edit_say(e, CONF, "enabled", e->dry ? "would name the plugin" : f->len ? words : "names the plugin from now on");
 	return CLI_DONE;
 }
 

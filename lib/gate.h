@@ -27,7 +27,7 @@
  *                                           tells, the client may be asked by keyboard-interactive, or nobody
  *             [conn]                        sshd: names the connection, "local-addr:port remote-addr:port"
  *             [id]                          asked again after a lost connection: the request that this call waited for
- *   approval  service user [tty]            sudo_jit.so, sudo's approval plugin: what sudo itself is about to run.  user: the invoker
+ *   approval  service user [tty]            sudo_jit.so, sudo's approval plugin: what sudo is about to run; user: the invoker
  *             arg…                          the words behind "sudo" as they were typed, options too
  *             own=N                         how many of them are sudo's own
  *             [cut=yes]                     as above

@@ -176,9 +176,9 @@ def test_a_rule_allows_what_is_certain(desk, line):
     assert count(desk, "allowed") == before + 1
 
 
-@pytest.mark.parametrize("options, marks", [("A=b", ["environment"]), ("-E", ["environment"]), ("--preserve-e=A", ["environment"]),
-                                            ("-g adm", ["group"]), ("-D /tmp", ["directory"]), ("-R /", ["chroot"]),
-                                            ("-T 60", ["options"])])
+@pytest.mark.parametrize("options, marks", [("A=b", ["environment"]), ("-E", ["environment"]),
+                                            ("--preserve-e=A", ["environment"]), ("-g adm", ["group"]),
+                                            ("-D /tmp", ["directory"]), ("-R /", ["chroot"]), ("-T 60", ["options"])])
 def test_no_rule_allows_odd_surroundings(desk, options, marks):
     """People are asked for what the rule would have let through."""
     sudoers(desk, "Defaults runcwd=*\nDefaults runchroot=*\nDefaults user_command_timeouts\n")
