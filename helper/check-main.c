@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "helper/check-wire.h"
+#include "helper/shed.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -19,27 +18,6 @@
 #include "lib/policy.h"
 
 #define ENV_MAX 32
-
-/* To look at any file, to become another user and to end what that one runs. */
-static void shed_privileges(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0 } };
-	const unsigned keep = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_KILL;
-
-	if (geteuid() != 0)
-		return;
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap > 31 || !(keep & 1U << cap))
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	if (syscall(SYS_capget, &head, data) < 0)
-		return;
-	data[0].effective &= keep;
-	data[0].permitted &= keep;
-	data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
-	if (syscall(SYS_capset, &head, data) < 0)
-		log_warning("capabilities are not dropped: %s", strerror(errno));
-}
 
 /* jitd is spared when memory runs out; what it looks at the host with is not. */
 static void be_killable(void)
@@ -56,7 +34,8 @@ static int confine(void)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	be_killable();
-	shed_privileges();
+	/* To look at any file, to become another user and to end what that one runs. */
+	shed_privileges(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_KILL);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "helper/check-wire.h"
 #include "helper/child.h"
 #include "helper/dirs.h"
-#include "helper/memfd.h"
+#include "lib/memfd.h"
 #include "helper/spool.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"

@@ -4,7 +4,7 @@ helper_PROGRAMS += helper/jit-worker helper/jit-expire helper/jit-context helper
 
 helper_libhands_la_SOURCES = helper/dirs.h helper/dirs.c helper/watch.h helper/watch.c \
 	helper/spool.h helper/spool.c helper/inbox.c helper/notes.h helper/notes.c \
-	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c helper/memfd.h helper/memfd.c helper/sanitized.h \
+	helper/grantfile.h helper/grantfile.c helper/child.h helper/child.c helper/sanitized.h \
 	helper/units.h helper/units.c helper/units-op.h helper/units-op.c helper/units-timer.c \
 	helper/units-attach.c helper/units-sudo.c helper/units-cgroup.h helper/units-cgroup.c \
 	helper/worker.h helper/worker.c helper/worker-lane.h helper/worker-lane.c helper/worker-wire.h helper/verify.h helper/verify.c helper/verify-key.c \
@@ -30,5 +30,5 @@ helper_jit_context_LDADD = lib/libjit.la
 helper_jit_expire_SOURCES = helper/expire-main.c
 helper_jit_expire_LDADD = helper/libhands.la
 
-helper_jit_check_SOURCES = helper/check-main.c helper/check-wire.h helper/check-run.c helper/check-read.c helper/check-exec.c
+helper_jit_check_SOURCES = helper/check-main.c helper/shed.h helper/shed.c helper/sanitized.h helper/check-wire.h helper/check-run.c helper/check-read.c helper/check-exec.c
 helper_jit_check_LDADD = helper/libhands.la

@@ -19,12 +19,10 @@ static void limit(int resource, rlim_t value)
 		log_warning("limit %d: %s", resource, strerror(errno));
 }
 
-/* Reading any file and writing to a terminal whose owner said mesg n is all that root is needed for. */
-static void shed_privileges(void)
+void shed_privileges(unsigned keep)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0 } };
-	const unsigned keep = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
 
 	if (geteuid() != 0)
 		return;
@@ -52,6 +50,7 @@ int shed(size_t memory, size_t file_size)
 	limit(RLIMIT_CORE, 0);
 	if (!SANITIZED)
 		limit(RLIMIT_AS, memory);
-	shed_privileges();
+	/* Reading any file and writing to a terminal whose owner said mesg n is all that root is needed for. */
+	shed_privileges(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH);
 	return 0;
 }

@@ -12,7 +12,7 @@
 
 #include "helper/child.h"
 #include "helper/dirs.h"
-#include "helper/memfd.h"
+#include "lib/memfd.h"
 #include "helper/verify.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"

@@ -10,8 +10,8 @@
 #include "hub/keygen.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
-#include "lib/file.h"
 #include "lib/log.h"
+#include "lib/memfd.h"
 
 enum { FD_TEXT, FD_SIGNERS, FD_SIGNATURE, FDS };
 
@@ -213,21 +213,6 @@ static void start_waiting(struct keygen *k)
 	}
 }
 
-static int memfd(const char *data, size_t len)
-{
-	CLEAN(close_p) int fd = memfd_create("jit-hub", MFD_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, data, len);
-	if (r < 0)
-		return r;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
 static void append(struct keygen *k, struct job *j)
 {
 	struct job **at = &k->jobs;
@@ -257,9 +242,9 @@ int keygen_verify(struct keygen *k, const char *signers, size_t signers_len, con
 	if (!j)
 		return -ENOMEM;
 	j->keygen = k;
-	j->fd[FD_TEXT] = memfd(text, len);
-	j->fd[FD_SIGNERS] = memfd(signers, signers_len);
-	j->fd[FD_SIGNATURE] = memfd(signature, strlen(signature));
+	j->fd[FD_TEXT] = memfd_with("jit-hub", text, len);
+	j->fd[FD_SIGNERS] = memfd_with("jit-hub", signers, signers_len);
+	j->fd[FD_SIGNATURE] = memfd_with("jit-hub", signature, strlen(signature));
 	for (size_t i = 0; i < FDS; i++)
 		if (j->fd[i] < 0)
 			return j->fd[i];

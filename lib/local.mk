@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += lib/libjit-base.la lib/libjit.la
 lib_libjit_base_la_SOURCES = lib/cleanup.h lib/cleanup.c lib/why.h lib/why.c lib/clock.h lib/clock.c \
 	lib/id.h lib/id.c lib/text.h lib/text.c lib/text-tables.h lib/file.h lib/file.c lib/gate.h lib/gate.c \
 	lib/sudoargs.h lib/sudoargs.c lib/paths.h
-lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/json.h lib/json.c lib/json-scan.h \
+lib_libjit_la_SOURCES = lib/digest.h lib/digest.c lib/memfd.h lib/memfd.c lib/json.h lib/json.c lib/json-scan.h \
 	lib/json-scan.c lib/envelope.h lib/envelope.c lib/code.h lib/code.c \
 	lib/sshkey.h lib/sshkey.c lib/signers.c lib/sshwire.h lib/sshsig.h lib/sshsig.c lib/sshcert.h lib/sshcert.c \
 	lib/conf.h lib/conf.c \
