@@ -16,6 +16,7 @@
 #include "lib/log.h"
 
 #define AT_ONCE 4        /* gatherings; more wait, within their second */
+#define AT_ONCE_OF_ONE 2 /* of one user, so that nobody holds up the others */
 #define ABANDONED_MAX 24 /* not dead yet though killed: they hang in the kernel, and more would */
 
 static unsigned abandoned;
@@ -166,13 +167,22 @@ static bool anything_open(const struct context *c)
 	return false;
 }
 
+static unsigned running_of(const struct contexts *all, const char *user)
+{
+	unsigned n = 0;
+
+	for (const struct context *c = all->list; c; c = c->next)
+		n += c->begun && !c->ready && !strcmp(c->user, user);
+	return n;
+}
+
 /* From the loop: begins the oldest that wait, as far as there is room. */
 static int on_wake(sd_event_source *s, void *userdata)
 {
 	struct contexts *all = userdata;
 
 	for (struct context *c = all->list; c && all->running < AT_ONCE && abandoned + PARTS <= ABANDONED_MAX; c = c->next) {
-		if (c->begun || c->ready)
+		if (c->begun || c->ready || running_of(all, c->user) >= AT_ONCE_OF_ONE)
 			continue;
 		begin(c);
 		if (anything_open(c))

@@ -1,7 +1,8 @@
 /* Gathering for jitd: within its second, whatever the program does. */
 #include "tests/unit/hands.h"
 
-#include <time.h>
+#include <poll.h>
+#include <sys/wait.h>
 
 #include "helper/context.h"
 #include "helper/dirs.h"
@@ -12,14 +13,13 @@
 static struct contexts *all;
 static bool writable;
 
-/* Answers with the file named after its question, after as long as that says; no file: it ends without an answer. */
-#define FAKE "#!/usr/bin/python3\n" \
-	"import os, socket, sys, time\n" \
-	"word, here = sys.argv[1], os.path.dirname(os.path.abspath(sys.argv[0]))\n" \
-	"open(f'{here}/argv-{word}', 'w').write('|'.join(sys.argv[1:]))\n" \
-	"if os.path.exists(f'{here}/hang-{word}'): time.sleep(60)\n" \
-	"if os.path.exists(f'{here}/{word}'):\n" \
-	"    socket.socket(fileno=3).send(open(f'{here}/{word}', 'rb').read())\n"
+/* Answers with the file named after its question; where there is none it ends without an answer, and it hangs when told to.
+ * What is written to the socket in one go is one message. */
+#define FAKE "#!/bin/sh\n" \
+	"here=${0%/*}\n" \
+	"echo \"$1|$2\" >\"$here/argv-$1\"\n" \
+	"[ -e \"$here/hang-$1\" ] || [ -e \"$here/hang-$1-$2\" ] && exec sleep 60\n" \
+	"[ ! -e \"$here/$1\" ] || exec cat \"$here/$1\" >&3\n"
 
 static char program[300];
 
@@ -33,8 +33,15 @@ static int setup(void **state)
 	return contexts_new(hands_event, &all);
 }
 
+/* Those that were killed are waited for by the loop, which the next test does not have: it runs until there are none. */
 static int teardown(void **state)
 {
+	siginfo_t si;
+
+	for (int i = 0; i < 200 && waitid(P_ALL, 0, &si, WEXITED | WNOWAIT | WNOHANG) == 0; i++) {
+		hands_idle();
+		poll(NULL, 0, 10);
+	}
 	all = contexts_free(all);
 	return hands_teardown(state);
 }
@@ -96,7 +103,7 @@ static void answers(void **state)
 	say("writable", "{\"writable\":false}");
 	writable = false;
 	argv = hands_read(hands_path("argv-package"));
-	assert_string_equal(argv, "package|/usr/bin/x y");
+	assert_string_equal(argv, "package|/usr/bin/x y\n");
 	/* Of other bytes than those that are signed for, nothing is told; without a digest there are none others. */
 	check_gathered("bb", "{\"users\":[],\"users_more\":2,\"failed_units\":{\"count\":0,\"names\":[]},\"unknown\":[\"package\"]}");
 	check_gathered("", "{" PACKAGE ",\"users\":[],\"users_more\":2,\"failed_units\":{\"count\":0,\"names\":[]}}");
@@ -168,6 +175,27 @@ static void many(void **state)
 	assert_false(done[0] || done[11]);
 }
 
+/* One user's, however many and however slow, leave room for another's. */
+static void fair(void **state)
+{
+	struct context *alices[20], *bobs;
+	bool done[ELEMENTS(alices)] = { 0 }, bobs_done = false;
+	CLEAN(json_put_p) struct json_object *o = NULL;
+
+	say("hang-users-alice", "");
+	for (size_t i = 0; i < ELEMENTS(alices); i++)
+		alices[i] = context_begin(all, "alice", NULL, on_done, &done[i]);
+	say("users", "{\"users\":[]}");
+	say("units", "{\"failed_units\":{}}");
+	bobs = context_begin(all, "bob", NULL, on_done, &bobs_done);
+	hands_until(&bobs_done);
+	o = gathered(bobs, "");
+	assert_string_equal(json_text(o), "{\"users\":[],\"failed_units\":{}}");
+	context_free(bobs);
+	for (size_t i = 0; i < ELEMENTS(alices); i++)
+		context_free(alices[i]);
+}
+
 static void of_proc(void **state)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
@@ -187,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_program, setup, teardown),
 		cmocka_unit_test_setup_teardown(many, setup, teardown),
+		cmocka_unit_test_setup_teardown(fair, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_proc, setup, teardown),
 	};
 
