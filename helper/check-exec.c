@@ -224,6 +224,7 @@ int check_become(const struct check *c, const struct check_group *g, char *const
 	if (r < 0)
 		return r;
 	umask(0077);
+	signal(SIGPIPE, SIG_DFL);
 	/* After the change of user, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return why(w, -errno, "it cannot be bounded: %s", strerror(errno));

@@ -121,6 +121,10 @@ static int answer(void)
 		r = print_answer(jobs, n);
 	if (r < 0)
 		log_error("%s", w.text[0] ? w.text : strerror(-r));
+	for (char **e = env; *e; e++)
+		free(*e);
+	for (size_t i = 0; i < n; i++)
+		check_done(&jobs[i].check);
 	return r;
 }
 
