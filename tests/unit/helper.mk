@@ -6,7 +6,7 @@ tests_host_units_probe_LDADD = helper/libhands.la
 if CMOCKA
 hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-identity tests/unit/test-verify tests/unit/test-expire \
 	tests/unit/test-look tests/unit/test-writable tests/unit/test-context tests/unit/test-past \
-	tests/unit/test-record tests/unit/test-whom
+	tests/unit/test-record tests/unit/test-whom tests/unit/test-checks
 check_PROGRAMS += $(hands_tests)
 TESTS += $(hands_tests)
 endif
@@ -21,6 +21,10 @@ tests_unit_test_worker_LDADD = $(hands_libs)
 tests_unit_test_worker_DEPENDENCIES = helper/libhands.la helper/jit-worker
 tests_unit_test_identity_SOURCES = tests/unit/test-identity.c
 tests_unit_test_identity_LDADD = $(hands_libs)
+tests_unit_test_checks_SOURCES = tests/unit/test-checks.c $(hands_common)
+tests_unit_test_checks_CPPFLAGS = $(AM_CPPFLAGS) -DBUILDDIR='"$(abs_builddir)"'
+tests_unit_test_checks_LDADD = $(hands_libs) $(JSON_LIBS)
+tests_unit_test_checks_DEPENDENCIES = helper/libhands.la helper/jit-check
 tests_unit_test_verify_SOURCES = tests/unit/test-verify.c $(hands_common)
 tests_unit_test_verify_LDADD = $(hands_libs)
 tests_unit_test_expire_SOURCES = tests/unit/test-expire.c $(hands_common)
