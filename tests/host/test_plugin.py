@@ -44,6 +44,13 @@ Decision=approve
 Need=1 of sre
 For=30s
 AtEnd=warn no, terminate 1s
+
+[Rule with-a-password]
+Service=sudo
+User=dave
+Decision=approve
+Need=1 of sre
+For=30s
 """
 
 
@@ -262,6 +269,25 @@ def test_ctrl_c_keeps_the_request_and_the_same_call_joins_it(desk):
     assert asked(desk) == 1
 
 
+def test_other_sudos_of_the_terminal_do_not_wait_behind_it(desk):
+    """In the account phase sudo holds the lock of its timestamp; by now it has let go of it."""
+    sudoers(desk, "dave ALL=(ALL:ALL) ALL\n")
+    term = desk.host.login("dave")
+    term.sendline("sudo -v")
+    term.expect("assword")
+    term.sendline("dave-pw")
+    term.expect(term.prompt)
+    term.sendline("sudo touch /run/one &")
+    term.expect(ID)
+    rid = term.match.group(1)
+    term.expect("cancel " + rid)
+    term.sendline("sudo -n -l >/dev/null; echo status=$?")
+    term.expect("status=0")
+    assert desk.state(rid) == "pending"
+    desk.answer(desk.document(rid))
+    term.expect("approved by bob")
+
+
 def test_asked_ahead(desk):
     """What `jitctl request` asks for is what the plugin then runs."""
     term = desk.host.login("alice")
@@ -348,7 +374,7 @@ def test_both_ask_once(desk, both, line, printed):
     for defaults in ("use_pty", "!use_pty"):
         sudoers(desk, f"Defaults {defaults}\n")
         status, out, d = approved(desk, line)
-        assert status == 0 and printed in out, out
+        assert status == 0 and printed in out and out.count("approved by bob") == 1, out
         desk.clear()
     assert asked(desk) == 2
     assert "refused" not in [e["event"] for e in desk.events(d["id"])]
