@@ -182,6 +182,7 @@ static int explain_jitd(struct cli *c, const struct place *place, struct json_ob
 	json_add_str(o, "cwd", place->cwd);
 	json_add_str(o, "tty", place->tty);
 	json_add_str(o, "remote", place->remote);
+	json_add_str(o, "reason", c->value[OPT_REASON]);
 	json_add_u64(o, "real_usec", place->real_usec);
 	r = bus_open(&bus);
 	return r == CLI_DONE ? bus_call_json(bus, "Explain", ret, false, "s", json_text(o)) : r;
@@ -193,6 +194,7 @@ static void print_checks(struct json_object *o)
 	CLEAN(free_p) char *whom = document_text(o, "whom", SHOWN_LINE), *unchecked = document_text(o, "unchecked", SHOWN_LINE),
 		*outcome = document_text(o, "outcome", 16);
 	const char *by = json_str(o, "refused_by"); /* escaped already */
+	const char *unless = json_true(o, "partial") ? ", if what was not looked at holds" : "";
 
 	document_view_checks(o);
 	if (unchecked)
@@ -202,9 +204,9 @@ static void print_checks(struct json_object *o)
 
 		fieldf("now", RED, "it would be refused by %s", words ? words : "a check");
 	} else if (whom)
-		fieldf(outcome ? "now" : "asks", PLAIN, "%s%s", outcome ? "it would ask " : "", whom);
+		fieldf(outcome ? "now" : "asks", PLAIN, "%s%s%s", outcome ? "it would ask " : "", whom, unless);
 	else if (outcome)
-		field("now", GREEN, "it would pass");
+		fieldf("now", GREEN, "it would pass%s", unless);
 }
 
 void explain_print(struct json_object *o)

@@ -163,7 +163,7 @@ static char *failures(const struct rule *rule, struct json_object *results, enum
 	for (size_t i = 0; f && i < rule->n_checks; i++) {
 		const struct json_object *o = json_object_array_get_idx(results, i);
 
-		if (rule->checks[i].effect != effect || json_true(o, "holds"))
+		if (rule->checks[i].effect != effect || json_true(o, "holds") || !json_object_object_get_ex(o, "holds", NULL))
 			continue;
 		if (told == REASONS_MAX)
 			more++;

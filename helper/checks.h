@@ -22,7 +22,7 @@ struct checks_question {
 	uint64_t within;         /* usec */
 	const char *host;        /* as the rules call it */
 	struct json_object *facts; /* JIT_…: for exec: programs; taken, also on failure */
-	bool local;              /* exec: and http: are not run, and say so */
+	bool local;              /* exec: and http: are not run: their entries have no "holds" */
 	checks_done done;        /* later, once */
 	void *userdata;
 };

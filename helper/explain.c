@@ -46,15 +46,19 @@ static int add_whom(struct json_object *o, struct jitd *j, const struct need *ne
 static int add_outcome(struct json_object *o, struct jitd *j, const struct rule *rule, struct json_object *results, const char *user)
 {
 	CLEAN(free_p) char *refusal = NULL;
-	bool holds[RULE_CHECKS_MAX];
+	bool holds[RULE_CHECKS_MAX], partial = false; /* what was not looked at is taken to hold */
 	struct checked checked;
 	char need[512];
 	int e;
 
 	if (!rule || !checks_holds(rule, results, holds))
 		return json_add_str(o, "unchecked", "the rules were read anew meanwhile; ask again");
+	for (size_t i = 0; i < rule->n_checks; i++)
+		if (!json_object_object_get_ex(json_object_array_get_idx(results, i), "holds", NULL))
+			holds[i] = partial = true;
 	policy_checked(rule, holds, &checked);
-	e = json_add(o, "checks", json_object_get(results));
+	e = partial ? json_add_bool(o, "partial", true) : 0;
+	e |= json_add(o, "checks", json_object_get(results));
 	e |= json_add_str(o, "outcome", decision_string(checked.decision));
 	if (checked.decision == DECISION_APPROVE) {
 		e |= json_add_str(o, "outcome_need", need_format(&checked.need, need, sizeof(need)));

@@ -84,6 +84,7 @@ AGAIN = RULE.add("Check=file:/etc/freeze=absent", "Recheck=yes")
 RAISED_AGAIN = RULE.add("Escalate=2 of sre unless file:/etc/freeze=absent", "Recheck=yes")
 SERVICE_AGAIN = RULE.add("Check=file:/etc/freeze=absent", "Recheck=yes", "Scope=service")
 MOMENT = RULE.add("Check=exec:/usr/local/lib/site/moment", "Recheck=yes")
+TICKET = RULE.add("Check=exec:/usr/local/lib/site/ticket")
 BOB = RULE.add("Check=load<0")
 HTTP_SLOW = RULE.add(f"Check=load<1000 http://127.0.0.1:{PORT}/slow")
 HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen", f"Inform=http://127.0.0.1:{PORT}/open")
@@ -100,6 +101,7 @@ PROGRAMS = {
     "slow": "sleep 1.5",
     "who": 'id -un; env | sort >&2; exit 1',
     "moment": 'echo "$JIT_MOMENT"; [ "$JIT_MOMENT" = ask ]',
+    "ticket": 'case $JIT_REASON in INC-*) ;; *) echo "no ticket: $JIT_REASON"; exit 1;; esac',
     "foreign": "exit 0",
     "writable": "exit 0",
 }
@@ -248,7 +250,10 @@ def test_explain(web):
     told = json.loads(explain(web, CALM, "--json").stdout)
     assert told["outcome"] == "approve" and told["outcome_need"] == "1 of sre" and told["checks"][0]["holds"]
     mine = web.ssh("alice", f"jitctl explain -- /usr/bin/true {WHO}").stdout
-    assert "exec:/usr/local/lib/site/who: cannot be run: only for root and the group jit-operators" in mine, mine
+    assert "exec:/usr/local/lib/site/who: only looked at for root and the group jit-operators (must hold)\n" in mine, mine
+    assert "it would ask 1 of sre (bob, carol, erin), if what was not looked at holds\n" in mine, mine
+    assert "refused by the check exec:/usr/local/lib/site/ticket: exit status 1: no ticket: \n" in explain(web, TICKET).stdout
+    assert "it would ask 1 of sre" in explain(web, TICKET, "--reason", "INC-7").stdout
     own = web.run("jitctl", "explain", "--confdir", "/etc/jit", "--user", "alice", "--", "/usr/bin/true", RAISED).stdout
     assert "file:/etc/freeze=absent (else 2 of sre as well)\n" in own and "\n  now" not in own, own
 
