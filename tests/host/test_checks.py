@@ -69,6 +69,8 @@ TRIPS = [
     ("load<1000 exec:/usr/local/lib/site/no x", r"the check exec:/usr/local/lib/site/no x: "),
 ]
 TRIPPING = [(RULE.add(f"Check={check}"), check, words) for check, words in TRIPS]
+# The same, where it raises the need and is shown to those who are asked.
+RAISING = [(RULE.add(f"Escalate=2 of sre unless {check}", f"Inform={check}"), check) for check, _ in TRIPS if "hangs" not in check]
 ALLOW_HOLDS = RULE.add("Check=load<1000 disk:/var>1K failed-units<5 unit:broken.service=failed file:/etc/freeze=present users<100 up>1s "
                        "incident=yes user:alice=present exec:/usr/local/lib/site/yes", decision="allow")
 ALLOW_TRIPS = RULE.add("Check=file:/etc/freeze=absent", decision="allow")
@@ -168,6 +170,15 @@ def test_trips(web, rule, check, words):
     assert told["rule"] == rule and told["outcome"] == "deny" and re.search(words, told["refused_by"]), told
     assert json.loads(web.run("jitctl", "list", "--all", "--json").stdout) == [], "nobody is asked"
     assert children(web) == []
+
+
+@pytest.mark.parametrize(("rule", "check"), RAISING, ids=[c for _, c in RAISING])
+def test_raises_and_informs(web, desk, rule, check):
+    _, document, _ = request_of(web, desk, rule)
+    assert document["need"] == "2 of sre"
+    failed = [c for c in document["checks"] if not c["holds"]]
+    assert [(c["effect"], c.get("need")) for c in failed] == [("inform", None), ("escalate", "2 of sre")], document["checks"]
+    assert failed[0]["text"] == failed[1]["text"] and failed[0]["text"], failed
 
 
 def request_of(web, desk, rule):
