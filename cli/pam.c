@@ -160,24 +160,31 @@ static int check_module(const struct editing *e)
 			       e->edit.root);
 }
 
-/* What an operator should know before closing the root shell. */
-static void remind(const struct editing *e)
+/* Is there somebody to decide?  A host below --root is not asked. */
+static void warn_unready(const struct editing *e)
 {
 	CLEAN(bus_p) sd_bus *bus = NULL;
 	CLEAN(free_p) char *text = NULL, *words = NULL;
 	CLEAN(json_put_p) struct json_object *status = NULL;
 	struct json_object *rules = NULL;
 
-	if (!*e->edit.root) {
-		if (sd_bus_open_system(&bus) < 0 || bus_try(bus, "Status", &text, &words, NULL) != CLI_DONE ||
-			json_parse(text, strlen(text), &status, NULL) < 0)
-			cli_warn("jitd cannot be asked: until it runs, sudo and su refuse everybody but root, and sshd root too, where they are gated");
-		else
-			rules = json_obj(status, "rules");
-		if (rules && json_str(rules, "state") && strcmp(json_str(rules, "state"), "in force") != 0)
-			cli_warn("jitd has no rules in force: sudo and su refuse everybody but root, and sshd root too, where they are "
-				"gated (jitctl config check)");
-	}
+	if (*e->edit.root)
+		return;
+	if (sd_bus_open_system(&bus) < 0 || bus_try(bus, "Status", &text, &words, NULL) != CLI_DONE ||
+		json_parse(text, strlen(text), &status, NULL) < 0)
+		cli_warn("jitd cannot be asked: until it runs, sudo and su refuse everybody but root, and sshd root too, where they "
+			"are gated");
+	else
+		rules = json_obj(status, "rules");
+	if (rules && json_str(rules, "state") && strcmp(json_str(rules, "state"), "in force") != 0)
+		cli_warn("jitd has no rules in force: sudo and su refuse everybody but root, and sshd root too, where they are "
+			"gated (jitctl config check)");
+}
+
+/* What an operator should know before closing the root shell. */
+static void remind(const struct editing *e)
+{
+	warn_unready(e);
 	if (!e->edit.c->json && !e->edit.dry)
 		printf("Keep this root shell open, and try it from another terminal before you close it.\n"
 		       "Undo: jitctl pam disable --all\n");
@@ -237,6 +244,8 @@ int pam_gate_sudo(struct cli *c, bool plugin)
 		r = enable_one(&e, services[i]);
 		result = r != CLI_DONE ? r : result;
 	}
+	if (plugin && e.edit.changed)
+		warn_unready(&e);
 	return result;
 }
 
