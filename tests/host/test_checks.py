@@ -90,6 +90,7 @@ TICKET = RULE.add("Check=exec:/usr/local/lib/site/ticket")
 BOB = RULE.add("Check=load<0")
 HTTP_SLOW = RULE.add(f"Check=load<1000 http://127.0.0.1:{PORT}/slow")
 HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen", f"Inform=http://127.0.0.1:{PORT}/open")
+BOMB = RULE.add("Check=exec:/usr/local/lib/site/bomb")
 SLOW = RULE.add("Check=exec:/usr/local/lib/site/slow", decision="allow")
 
 PROGRAMS = {
@@ -104,6 +105,7 @@ PROGRAMS = {
     "who": 'id -un; env | sort >&2; exit 1',
     "moment": 'echo "$JIT_MOMENT"; [ "$JIT_MOMENT" = ask ]',
     "ticket": 'case $JIT_REASON in INC-*) ;; *) echo "no ticket: $JIT_REASON"; exit 1;; esac',
+    "bomb": "b() { b | b & }; b; exec sleep 1000",
     "foreign": "exit 0",
     "writable": "exit 0",
 }
@@ -284,6 +286,20 @@ def test_daemon_does_not_outlive_its_check(web):
     sudo(web, DAEMON, check=True)
     assert children(web) == []
     assert web.run("pgrep", "-f", "sleep 424[23]", check=False).stdout == ""
+
+
+def test_fork_bomb(web):
+    """It has its number of processes, and then its end; beside it others are looked at."""
+    main = web.run("systemctl", "show", "-P", "MainPID", "jitd.service").stdout
+    bomb = subprocess.Popen(web.ssh_argv("alice", f"sudo true {BOMB}"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True)
+    most, other = 0, None
+    while bomb.poll() is None:
+        most = max(most, len(web.run("pgrep", "-u", "jit-check", check=False).stdout.split()))
+        other = other or sudo(web, BOB, user="bob").stderr
+    assert "no result in 2 s" in bomb.communicate(timeout=60)[1]
+    assert 1 < most <= 64 and "load<0: load is" in other, (most, other)
+    assert children(web) == [] and web.run("systemctl", "show", "-P", "MainPID", "jitd.service").stdout == main
 
 
 def test_progress_while_it_takes_long(web):
