@@ -34,7 +34,8 @@ static int add_fact(struct json_object *o, const char *name, const char *value)
 	return value ? json_add(o, name, json_bytes(value, strnlen(value, FACT_MAX))) : 0;
 }
 
-struct json_object *check_facts(const struct jitd *j, const struct facts *f, const char *rule, const char *reason, const char *moment)
+struct json_object *check_facts(const struct jitd *j, const struct facts *f, const char *rule, const char *reason,
+	const char *moment)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
 	CLEAN(free_p) char *line = f->argc ? text_argv((char *const *)(uintptr_t)f->argv, f->argc, FACT_MAX) : NULL;

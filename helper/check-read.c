@@ -203,8 +203,8 @@ static void read_failed_units(const struct check *c, struct check_found *f)
 
 	if (open_bus(f, &bus) < 0)
 		return;
-	r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", MANAGER, "ListUnitsFiltered", &e, &reply,
-		"as", 1, "failed");
+	r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", MANAGER, "ListUnitsFiltered", &e,
+		&reply, "as", 1, "failed");
 	if (r >= 0)
 		r = count_units(reply, f);
 	if (r < 0)

@@ -47,8 +47,8 @@ static void say_finding(const struct check *c, int out)
 	_exit(write(out, text, strlen(text)) == (ssize_t)strlen(text) ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void __attribute__((noreturn)) become(const struct check *c, const struct check_group *g, char *const *envp, unsigned seconds,
-	int out, int err, pid_t parent)
+static void __attribute__((noreturn)) become(const struct check *c, const struct check_group *g, char *const *envp,
+	unsigned seconds, int out, int err, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct why w = { "" };

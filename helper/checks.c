@@ -271,7 +271,8 @@ static int start_local(struct run *r)
 {
 	CLEAN(json_put_p) struct json_object *o = question_json(r);
 	const char *text = o ? json_text(o) : NULL;
-	char *const argv[] = { ARG(dirs.check), NULL }, *const envp[] = { ARG("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), ARG("LC_ALL=C"), NULL };
+	char *const argv[] = { ARG(dirs.check), NULL };
+	char *const envp[] = { ARG("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), ARG("LC_ALL=C"), NULL };
 	struct child_plan p = { .argv = argv, .envp = envp, .n_fds = 3, .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	int e;
 
@@ -375,7 +376,8 @@ static int on_clock(sd_event_source *s, uint64_t usec, void *userdata)
 	r->late = true;
 	for (size_t i = 0; i < r->n; i++)
 		if (r->item[i].open && !is_local(&r->item[i]))
-			item_fails(&r->item[i], "no answer in %s (does jit-courier run?)", span_format(r->within, span, sizeof(span)));
+			item_fails(&r->item[i], "no answer in %s (does jit-courier run?)",
+				span_format(r->within, span, sizeof(span)));
 	sd_event_source_set_time_relative(s, CHECK_LATE_USEC);
 	sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 	run_over_if_known(r);

@@ -43,7 +43,8 @@ static int add_whom(struct json_object *o, struct jitd *j, const struct need *ne
 }
 
 /* What it comes to as the host is now. */
-static int add_outcome(struct json_object *o, struct jitd *j, const struct rule *rule, struct json_object *results, const char *user)
+static int add_outcome(struct json_object *o, struct jitd *j, const struct rule *rule, struct json_object *results,
+	const char *user)
 {
 	CLEAN(free_p) char *refusal = NULL;
 	bool holds[RULE_CHECKS_MAX], partial = false; /* what was not looked at is taken to hold */

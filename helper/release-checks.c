@@ -24,13 +24,13 @@ static void refuse(struct request *r, struct client *c, const struct rule *rule,
 
 	if (k->decision == DECISION_DENY) {
 		words = checking_refusal(rule, c->checking.results);
-		release_refuse(c, NULL, found(c), "approved by %s, but refused by %s, so nothing is run; %s", by, words ? words : "a check",
-			release_try_again(r));
+		release_refuse(c, NULL, found(c), "approved by %s, but refused by %s, so nothing is run; %s", by,
+			words ? words : "a check", release_try_again(r));
 		return;
 	}
 	words = checking_escalation(rule, c->checking.results);
-	release_refuse(c, NULL, found(c), "approved by %s, but by now it takes %s (%s), so nothing is run; the approval stays for when "
-		"that is over, and to ask more people now: jitctl cancel %s, and run the command again", by,
+	release_refuse(c, NULL, found(c), "approved by %s, but by now it takes %s (%s), so nothing is run; the approval stays for "
+		"when that is over, and to ask more people now: jitctl cancel %s, and run the command again", by,
 		need_format(&k->need, need, sizeof(need)), words ? words : "a check fails", r->id);
 }
 
@@ -48,8 +48,8 @@ enum release_said release_checks(struct request *r, struct client *c)
 	struct rule asked;
 
 	if (!rule && r->terms.recheck) {
-		release_refuse(c, NULL, NULL, "approved, but the rule '%s' is no more, and with it what was to be looked at again, so "
-			"nothing is run", r->terms.rule);
+		release_refuse(c, NULL, NULL, "approved, but the rule '%s' is no more, and with it what was to be looked at again, "
+			"so nothing is run", r->terms.rule);
 		return RELEASE_REFUSED;
 	}
 	if (!rule || !(rule->recheck || r->terms.recheck))

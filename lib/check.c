@@ -159,7 +159,8 @@ static int judge_url(const char *url, struct why *w)
 		return why(w, -EINVAL, "'%s' names no host", url);
 	for (const char *c = url; *c; c++)
 		if (*c <= ' ' || *c > '~' || strchr("\"<>\\^`{|}#", *c))
-			return why(w, -EINVAL, "'%s' is no URL as it is sent: write blanks and other signs as %%20, and no '#'", url);
+			return why(w, -EINVAL, "'%s' is no URL as it is sent: write blanks and other signs as %%20, and no '#'",
+				url);
 	if (memchr(host, '@', strcspn(host, "/?")))
 		return why(w, -EINVAL, "'%s' holds a name or a password: anybody who reads the ledger would read it", url);
 	return 0;
@@ -400,7 +401,8 @@ static int take_left(struct check *c, const struct kind *k, const char *left, si
 
 	c->kind = (enum check_kind)(k - kinds);
 	if (k->argument == ARGUMENT_NONE)
-		return word == len ? 0 : why(w, -EINVAL, "%s stands alone, without '%.*s'", k->word, (int)(len - word), left + word);
+		return word == len ? 0 : why(w, -EINVAL, "%s stands alone, without '%.*s'", k->word, (int)(len - word),
+			left + word);
 	if (word >= len || left[word] != ':' || word + 1 == len)
 		return why(w, -EINVAL, "%s needs to know of what: write it like %s:…", k->word, k->word);
 	c->argument = plain(left + word + 1, len - word - 1);

@@ -230,8 +230,8 @@ static int judge_sums(const struct rule *r, struct why *w)
 
 		for (size_t i = 0; i < r->n_escalations; i++)
 			if ((set >> i & 1) && need_and(&sum, &r->escalation[i], &sum) < 0)
-				return why(w, -EINVAL, "together with Need= it asks for more people or alternatives than a need can "
-					"have (%d alternatives of %d terms)", NEED_ALTERNATIVES, NEED_TERMS);
+				return why(w, -EINVAL, "together with Need= it asks for more people or alternatives than a need "
+					"can have (%d alternatives of %d terms)", NEED_ALTERNATIVES, NEED_TERMS);
 	}
 	return 0;
 }
