@@ -142,7 +142,8 @@ def test_an_upgrade_keeps_the_gate_closed_and_whoever_waits_waiting(host):
     inbox = host.run("findmnt", "-n", "-o", "ID", "/run/jit/inbox").stdout
     host.install("pam-jit")
     assert host.run("systemctl", "show", "-P", "MainPID", "jitd").stdout != pid, "jitd was not restarted"
-    assert host.run("findmnt", "-n", "-o", "ID", "/run/jit/inbox").stdout == inbox, "the inbox was unmounted"
+    now = host.run("findmnt", "-n", "-o", "ID", "/run/jit/inbox").stdout
+    assert now == inbox, ("the inbox was unmounted", host.run("cat", "/proc/self/mountinfo").stdout)
     assert "pam_jit.so" in pam_files(host)["sudo"]
     assert request in host.run("jitctl", "list", "--all").stdout
     term.sendintr()
