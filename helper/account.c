@@ -507,8 +507,10 @@ static void on_context(void *userdata)
 /* Begun early, so that it goes on while a reason is asked for and the checks are looked at. */
 static void gather(struct client *c)
 {
+	CLEAN(close_p) int root = c->context ? -1 : process_root(&c->process);
+
 	if (!c->context)
-		c->context = context_begin(c->jitd->contexts, c->call->user, c->call->binary && c->call->binary[0] == '/' ?
+		c->context = context_begin(c->jitd->contexts, c->call->user, root, c->call->binary && c->call->binary[0] == '/' ?
 			c->call->binary : NULL, on_context, c);
 }
 

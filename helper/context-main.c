@@ -49,7 +49,7 @@ static int answer_package(const char *path, struct json_object *a)
 
 static int answer_writable(const char *path, struct json_object *a)
 {
-	int r = writable_by_others(path);
+	int r = writable_by_others(CONTEXT_ROOT, path);
 
 	return r < 0 ? r : json_add_bool(a, "writable", r > 0);
 }

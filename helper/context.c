@@ -47,6 +47,7 @@ struct context {
 	struct contexts *all;
 	struct context *next;
 	char *user, *binary;
+	int root;
 	bool begun, ready;
 	struct part part[PARTS];
 	sd_event_source *clock;
@@ -119,7 +120,7 @@ static int part_start(struct part *p, const char *word, const char *argument)
 {
 	char *const argv[] = { (char *)(uintptr_t)dirs.context, (char *)(uintptr_t)word, (char *)(uintptr_t)argument, NULL };
 	char *const envp[] = { (char *)(uintptr_t)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)(uintptr_t)"LC_ALL=C", NULL };
-	struct child_plan plan = { .argv = argv, .envp = envp, .n_fds = CONTEXT_FD + 1 };
+	struct child_plan plan = { .argv = argv, .envp = envp, .n_fds = CONTEXT_ROOT + 1 };
 	CLEAN(close_p) int null = open("/dev/null", O_RDWR | O_CLOEXEC), ours = -1, theirs = -1;
 	int pair[2], r;
 
@@ -130,6 +131,7 @@ static int part_start(struct part *p, const char *word, const char *argument)
 	plan.fds[0] = null;
 	plan.fds[1] = plan.fds[2] = 2;
 	plan.fds[CONTEXT_FD] = theirs;
+	plan.fds[CONTEXT_ROOT] = p->context->root;
 	r = child_start(&plan, &p->pid, &p->pidfd);
 	if (r < 0)
 		return r;
@@ -234,7 +236,8 @@ static void context_p(struct context **c)
 	context_free(*c);
 }
 
-struct context *context_begin(struct contexts *all, const char *user, const char *binary, context_done done, void *userdata)
+struct context *context_begin(struct contexts *all, const char *user, int root, const char *binary, context_done done,
+	void *userdata)
 {
 	CLEAN(context_p) struct context *c = calloc(1, sizeof(*c));
 	struct context **end = &all->list;
@@ -250,9 +253,10 @@ struct context *context_begin(struct contexts *all, const char *user, const char
 	for (unsigned i = 0; i < PARTS; i++)
 		c->part[i] = (struct part){ .context = c, .pidfd = -1, .fd = -1,
 			.wanted = binary || (i != PART_PACKAGE && i != PART_WRITABLE) };
+	c->root = root < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : fcntl(root, F_DUPFD_CLOEXEC, 3);
 	c->user = strdup(user);
 	c->binary = binary ? strdup(binary) : NULL;
-	if (!c->user || (binary && !c->binary) || sd_event_source_set_enabled(all->wake, SD_EVENT_ONESHOT) < 0 ||
+	if (c->root < 0 || !c->user || (binary && !c->binary) || sd_event_source_set_enabled(all->wake, SD_EVENT_ONESHOT) < 0 ||
 	    sd_event_add_time_relative(all->event, &c->clock, CLOCK_MONOTONIC, CONTEXT_USEC, 1000, on_late, c) < 0)
 		return NULL;
 	return STEAL_PTR(c);
@@ -283,6 +287,7 @@ struct context *context_free(struct context *c)
 	sd_event_source_disable_unref(c->clock);
 	free(c->user);
 	free(c->binary);
+	close_p(&c->root);
 	free(c);
 	return NULL;
 }

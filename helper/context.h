@@ -14,9 +14,11 @@ struct contexts *contexts_free(struct contexts *c); /* those that were begun mus
 
 struct context;
 typedef void (*context_done)(void *userdata);
-/* Begins to look at the host for a call of USER that runs BINARY (absolute; NULL: none).  DONE is called once, from the
+/* Begins to look at the host for a call of USER that runs BINARY (absolute; NULL: none), found below ROOT, the root directory
+ * of who asks (process_root(); the caller's own; below 0: jitd's).  DONE is called once, from the
  * loop and never from inside this call, when all is known or the second is over.  NULL: out of memory. */
-struct context *context_begin(struct contexts *all, const char *user, const char *binary, context_done done, void *userdata);
+struct context *context_begin(struct contexts *all, const char *user, int root, const char *binary, context_done done,
+	void *userdata);
 bool context_ready(const struct context *c);
 /* Was it learnt that somebody other than root can change what BINARY leads to?  (helper/writable.h)  C NULL: no. */
 bool context_writable(const struct context *c);

@@ -11,6 +11,7 @@
 #define LINKS_MAX 40 /* as many as Linux follows */
 
 struct walk {
+	int root;            /* where absolute paths begin; the caller's */
 	int dir;             /* where it stands */
 	bool sticky;         /* entries of DIR can be replaced by their owners */
 	char rest[PATH_MAX]; /* what is left of the path */
@@ -35,9 +36,9 @@ static int enter(struct walk *w, int fd)
 	return others(&st) && !w->sticky;
 }
 
-static int root(struct walk *w)
+static int begin(struct walk *w)
 {
-	return enter(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	return enter(w, fcntl(w->root, F_DUPFD_CLOEXEC, 3));
 }
 
 /* The link's text comes before what is left. */
@@ -57,7 +58,7 @@ static int follow(struct walk *w, const char *name)
 	if (strlen(whole) >= sizeof(w->rest))
 		return -ENAMETOOLONG;
 	strcpy(w->rest, whole);
-	return text[0] == '/' ? root(w) : 0;
+	return text[0] == '/' ? begin(w) : 0;
 }
 
 /* The next name of the path into NAME; false at the end. */
@@ -94,16 +95,16 @@ static int step(struct walk *w, const char *name)
 	return others(&st);
 }
 
-int writable_by_others(const char *path)
+int writable_by_others(int root, const char *path)
 {
-	struct walk w = { .dir = -1 };
+	struct walk w = { .root = root, .dir = -1 };
 	char name[NAME_MAX + 2];
 	int r;
 
 	if (path[0] != '/' || strlen(path) >= sizeof(w.rest))
 		return path[0] == '/' ? -ENAMETOOLONG : -EINVAL;
 	strcpy(w.rest, path);
-	r = root(&w);
+	r = begin(&w);
 	while (r == 0 && next_name(&w, name))
 		r = step(&w, name);
 	close_p(&w.dir);

@@ -209,7 +209,8 @@ def test_writable(desk):
     host = desk.host
     host.put("/home/alice/tool", "#!/bin/sh\nexit 0\n", 0o755, "root:root")
     host.run("ln", "-sf", "/home/alice/tool", "/usr/local/bin/hers")
-    for command in ("/home/alice/tool", "/usr/local/bin/hers"):
+    host.ssh("alice", "printf '#!/bin/sh\nexit 0\n' >/tmp/hers && chmod 755 /tmp/hers")  # jitd has another /tmp
+    for command in ("/home/alice/tool", "/usr/local/bin/hers", "/tmp/hers"):
         doc = asked(desk, command)
         assert "writable" in doc["marks"], doc
         assert "WRITABLE: somebody other than root" in host.run("jitctl", "show", doc["id"]).stdout

@@ -75,7 +75,7 @@ static void check_gathered(const char *sha256, const char *wanted)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
 	bool done = false;
-	struct context *c = context_begin(all, "alice", "/usr/bin/x y", on_done, &done);
+	struct context *c = context_begin(all, "alice", -1, "/usr/bin/x y", on_done, &done);
 
 	assert_non_null(c);
 	assert_false(context_ready(c));
@@ -156,7 +156,7 @@ static void many(void **state)
 	say("hang-users", "");
 	say("hang-units", "");
 	for (size_t i = 0; i < ELEMENTS(c); i++)
-		c[i] = context_begin(all, "alice", i % 2 ? "/x" : NULL, on_done, &done[i]);
+		c[i] = context_begin(all, "alice", -1, i % 2 ? "/x" : NULL, on_done, &done[i]);
 	/* One that is not waited for any more makes room, begun or not. */
 	hands_idle();
 	c[0] = context_free(c[0]);
@@ -184,10 +184,10 @@ static void fair(void **state)
 
 	say("hang-users-alice", "");
 	for (size_t i = 0; i < ELEMENTS(alices); i++)
-		alices[i] = context_begin(all, "alice", NULL, on_done, &done[i]);
+		alices[i] = context_begin(all, "alice", -1, NULL, on_done, &done[i]);
 	say("users", "{\"users\":[]}");
 	say("units", "{\"failed_units\":{}}");
-	bobs = context_begin(all, "bob", NULL, on_done, &bobs_done);
+	bobs = context_begin(all, "bob", -1, NULL, on_done, &bobs_done);
 	hands_until(&bobs_done);
 	o = gathered(bobs, "");
 	assert_string_equal(json_text(o), "{\"users\":[],\"failed_units\":{}}");

@@ -1,17 +1,21 @@
 /* Who can change what a path leads to.  Needs root, to make what is another account's. */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "helper/writable.h"
+#include "lib/cleanup.h"
 
 #define OTHER 12345
 
+static int slash = -1; /* the root directory */
 static char top[] = "/run/jit-writable-XXXXXX", before[4096];
 
 static int setup(void **state)
 {
+	slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (geteuid() != 0)
 		return 0;
 	return getcwd(before, sizeof(before)) && mkdtemp(top) && chmod(top, 0755) == 0 && chdir(top) == 0 ? 0 : -1;
@@ -92,7 +96,7 @@ static void cases(void **state)
 		int r;
 
 		snprintf(path, sizeof(path), "%s/%s", top, table[i].path);
-		r = writable_by_others(path);
+		r = writable_by_others(slash, path);
 		check_case(r == table[i].result, "%s: %d", table[i].path, r);
 	}
 }
@@ -105,16 +109,39 @@ static void odd_paths(void **state)
 	longer[0] = '/';
 	memset(name, 'a', sizeof(name) - 1);
 	name[0] = '/';
-	assert_int_equal(writable_by_others("relative"), -EINVAL);
-	assert_int_equal(writable_by_others(""), -EINVAL);
-	assert_int_equal(writable_by_others(longer), -ENAMETOOLONG);
-	assert_int_equal(writable_by_others(name), -ENAMETOOLONG);
-	assert_int_equal(writable_by_others("/bin/sh"), 0);
+	assert_int_equal(writable_by_others(slash, "relative"), -EINVAL);
+	assert_int_equal(writable_by_others(slash, ""), -EINVAL);
+	assert_int_equal(writable_by_others(slash, longer), -ENAMETOOLONG);
+	assert_int_equal(writable_by_others(slash, name), -ENAMETOOLONG);
+	assert_int_equal(writable_by_others(slash, "/bin/sh"), 0);
+}
+
+/* A path, and a link's absolute text, begin at the root of who asks. */
+static void below_another_root(void **state)
+{
+	char path[300];
+	CLEAN(close_p) int fd = -1;
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/other", top);
+	assert_int_equal(mkdir(path, 0755), 0);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(mknodat(fd, "tool", S_IFREG | 0755, 0), 0);
+	assert_int_equal(mknodat(fd, "theirs", S_IFREG | 0755, 0), 0);
+	assert_int_equal(fchownat(fd, "theirs", 1000, 1000, 0), 0);
+	assert_int_equal(symlinkat("/theirs", fd, "link"), 0);
+	assert_int_equal(writable_by_others(fd, "/tool"), 0);
+	assert_int_equal(writable_by_others(fd, "/theirs"), 1);
+	assert_int_equal(writable_by_others(fd, "/link"), 1);
+	assert_int_equal(writable_by_others(fd, "/bin/sh"), -ENOENT);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(cases), cmocka_unit_test(odd_paths) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(cases), cmocka_unit_test(odd_paths),
+		cmocka_unit_test(below_another_root) };
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
