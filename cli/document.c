@@ -66,6 +66,18 @@ static int check_interpreters(struct json_object *doc, struct why *w)
 	return 0;
 }
 
+static int check_covers(struct json_object *doc, struct why *w)
+{
+	struct json_object *list = json_arr(doc, "covers"), *o;
+
+	if (!list && json_object_object_get_ex(doc, "covers", &o))
+		return why(w, -EINVAL, "\"covers\" is no list");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		if (!json_object_is_type(json_object_array_get_idx(list, i), json_type_string))
+			return why(w, -EINVAL, "what it covers cannot be read");
+	return 0;
+}
+
 static int check_lists(struct json_object *doc, struct why *w)
 {
 	struct json_object *argv = json_arr(doc, "argv"), *marks = json_arr(doc, "marks");
@@ -142,6 +154,8 @@ int document_parse(const char *bytes, size_t len, struct json_object **ret, stru
 	r = check_strings(doc, w);
 	if (r == 0)
 		r = check_interpreters(doc, w);
+	if (r == 0)
+		r = check_covers(doc, w);
 	if (r == 0)
 		r = check_lists(doc, w);
 	if (r == 0)
@@ -242,6 +256,33 @@ static void view_what(struct json_object *doc)
 	fieldf("as", BOLD, "%s, by %s", target ? target : "?", service ? service : "?");
 }
 
+/* A wide scope over a rule without commands. */
+static bool covers_anything(struct json_object *doc)
+{
+	const char *scope = json_str(doc, "scope");
+	struct json_object *list = json_arr(doc, "covers");
+
+	return scope && strcmp(scope, "service") == 0 && list && json_object_array_length(list) == 0;
+}
+
+static void view_covers(struct json_object *doc)
+{
+	struct json_object *list = json_arr(doc, "covers");
+	size_t n = list ? json_object_array_length(list) : 0;
+	uint64_t more;
+
+	if (covers_anything(doc))
+		field("covers", RED, "ANY COMMAND, not only this one: the rule names none");
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_object_get_string(json_object_array_get_idx(list, i));
+		CLEAN(free_p) char *shown = s ? text_escape(s, strlen(s), SHOWN_LINE) : NULL;
+
+		field(i ? "" : "covers", YELLOW, shown);
+	}
+	if (n && json_u64(doc, "covers_more", &more) == 0)
+		fieldf("", YELLOW, "and %" PRIu64 " more", more);
+}
+
 static void view_terms(struct json_object *doc)
 {
 	static const char *const meaning[] = {
@@ -259,6 +300,7 @@ static void view_terms(struct json_object *doc)
 		field("for", PLAIN, span_format(n * USEC_PER_SEC, span, sizeof(span)));
 	if (text && scope_parse(text, &scope) == 0)
 		fieldf("scope", PLAIN, "%s: %s", text, meaning[scope]);
+	view_covers(doc);
 	field("rule", PLAIN, rule);
 }
 
@@ -362,6 +404,10 @@ char *document_alarms(struct json_object *doc)
 		if (!word)
 			continue;
 		fprintf(f, "%s%s", comma, word);
+		comma = ", ";
+	}
+	if (f && covers_anything(doc)) {
+		fprintf(f, "%sany command", comma);
 		comma = ", ";
 	}
 	if (f && state && strcmp(state, "changed") == 0) {

@@ -215,7 +215,7 @@ static void say_granted(FILE *f, const struct story *s, struct json_object *r)
 static void say_opened(FILE *f, const struct story *s, struct json_object *r)
 {
 	CLEAN(free_p) char *tty = words_of(r, "tty", 64), *target = words_of(r, "target", 64), *text = words_of(r, "text", WORDS_MAX),
-		*command = words_of(r, "command", WORDS_MAX);
+		*command = words_of(r, "command", WORDS_MAX), *marks = words_of(r, "marks", WORDS_MAX);
 	const char *event = json_str(r, "event");
 
 	fprintf(f, "%s: process %" PRIu64, strcmp(event, "opened") == 0 ? "in use, the time runs" : "used again", number(r, "pid"));
@@ -225,6 +225,8 @@ static void say_opened(FILE *f, const struct story *s, struct json_object *r)
 		fprintf(f, " on %s", tty);
 	if (command || text)
 		fprintf(f, ": %s", command ? command : text);
+	if (marks)
+		fprintf(f, " [%s]", marks);
 }
 
 static void say_closed(FILE *f, const struct story *s, struct json_object *r)

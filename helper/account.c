@@ -436,6 +436,7 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	uint64_t now = clock_boot(), hold;
 	uint64_t left = r->answer_by > now ? r->answer_by - now : 0;
 	CLEAN(free_p) char *whom = request_whom(r), *command = request_command(r, 200);
+	bool rides = joined && c->call && !call_same_words(r->call, c->call, SCOPE_COMMAND, true);
 	char by[32], code[CODE_WORDS_MAX];
 
 	if (c->bus) {
@@ -451,9 +452,9 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	hold = c->hold_until > now ? c->hold_until - now : 0;
 	hold_clock(c, c->hold_until);
 	/* In one message with the code: without a terminal only the first is shown. */
-	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s%s", r->id, joined ? "still waiting for" : "asking",
+	client_progress(c, r->id, hold, "%s: %s %s to agree: %s as %s on %s%s%s", r->id, joined ? "still waiting for" : "asking",
 		whom ? whom : "", command ? command : "", r->call->target ? r->call->target : "an unknown account", c->jitd->host,
-		request_code_words(r, code));
+		rides ? "; this command goes with that one, as its scope is the rule" : "", request_code_words(r, code));
 	client_progress(c, r->id, hold, "%s: answer by %s. Ctrl-C leaves it pending; to cancel: jitctl cancel %s", r->id,
 		time_short(clock_real() + left, by, sizeof(by)), r->id);
 	if (c->looks)

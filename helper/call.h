@@ -64,7 +64,8 @@ static inline void call_free_p(struct call **c)
 }
 /* From an `account` or `approval` message and the process that sent it.  -EINVAL, -E2BIG with words for the user. */
 int call_from_message(const struct gate_in *in, const struct process *p, struct call **ret, struct why *w);
-/* What must agree for two calls to be the same thing under SCOPE (DESIGN: real uid, session, service, target, …). */
+/* Is B, the call at hand, the same thing under SCOPE as A, which was asked for: by real uid, session, service, target, and
+ * every word of it where the scope is not `service`, or where B is marked: LD_PRELOAD= makes another program of any. */
 bool call_same(const struct call *a, const struct call *b, enum scope scope, bool join_user);
 /* The same without a look at what the files hold. */
 bool call_same_words(const struct call *a, const struct call *b, enum scope scope, bool join_user);

@@ -338,7 +338,29 @@ static int add_context(struct json_object *o, const struct request *r, const str
 	return json_add(o, "context", STEAL_PTR(c));
 }
 
-static int add_terms(struct json_object *o, struct request *r)
+#define COVERS_MAX 16
+#define COVERS_BYTES 4000
+
+/* A wide scope is about a rule: its commands, so that who agrees reads what they agree to; none: any command. */
+static int add_covers(struct json_object *o, const struct rule *rule)
+{
+	struct json_object *list = json_object_new_array();
+	size_t n = 0, bytes = 0, all = 0;
+	int e = list ? 0 : -ENOMEM;
+
+	while (rule->command && rule->command[all])
+		all++;
+	for (; e == 0 && n < all && n < COVERS_MAX; n++) {
+		bytes += strlen(rule->command[n]);
+		if (bytes > COVERS_BYTES)
+			break;
+		e = json_object_array_add(list, json_object_new_string(rule->command[n]));
+	}
+	e |= json_add(o, "covers", list);
+	return e || n == all ? e : json_add_u64(o, "covers_more", all - n);
+}
+
+static int add_terms(struct json_object *o, struct request *r, const struct rule *rule)
 {
 	struct teams t = { .policy = r->jitd->policy, .object = json_object_new_object(), .requesters = r->requesters };
 	char need[512], when[TIME_RFC3339_LEN + 1];
@@ -348,6 +370,8 @@ static int add_terms(struct json_object *o, struct request *r)
 		return -ENOMEM;
 	e |= json_add_str(o, "rule", r->terms.rule);
 	e |= json_add_str(o, "scope", scope_string(r->terms.scope));
+	if (r->terms.scope == SCOPE_SERVICE)
+		e |= add_covers(o, rule);
 	e |= json_add_u64(o, "for", r->terms.work_usec / USEC_PER_SEC);
 	e |= json_add_str(o, "need", need_format(&r->terms.need, need, sizeof(need)));
 	if (r->terms.code[0])
@@ -377,7 +401,7 @@ static int make_document(struct request *r, const struct rule *rule, const struc
 	e |= json_add_str(o, "nonce", hex);
 	e |= add_who(o, r);
 	e |= add_what(o, r);
-	e |= add_terms(o, r);
+	e |= add_terms(o, r, rule);
 	e |= add_context(o, r, rule, gathered);
 	if (e)
 		return why(w, -ENOMEM, "out of memory");

@@ -366,12 +366,15 @@ static void on_armed(int result, const char *words, void *userdata)
 static struct json_object *use_fields(const struct request *r, const struct use *u, const struct client *c, const char *command)
 {
 	struct json_object *o = json_object_new_object();
+	const struct call *k = c && c->call ? c->call : r->call;
 	char when[TIME_RFC3339_LEN + 1];
 
 	json_add_str(o, "user", r->call->user);
 	json_add_str(o, "service", r->call->service);
 	json_add_str(o, "target", r->call->target ? r->call->target : "unknown");
 	json_add_str(o, "command", command);
+	if (k->marks && *k->marks)
+		json_add_str(o, "marks", k->marks);
 	json_add_str(o, "sha256", c ? identity_sha256(&c->found) : NULL);
 	json_add_str(o, "note", c ? c->found_note : NULL);
 	json_add_u64(o, "pid", (uint64_t)u->pid);

@@ -8,7 +8,8 @@
  * request   {"v":1,"id","nonce","host","machine","boot","user","uid","target","service","tty"?,"remote"?,"session"?,
  *            "argv":[bytes…],"command"?:bytes,"binary"?:bytes,"binary_sha256"?,
  *            "interpreters"?:[{"path":bytes,"sha256"?}],"cwd"?:bytes,"reason"?,"marks":[…],
- *            "rule","scope":"command|session|service","for":seconds,"need":"1 of sre","match"?:true,"teams":{"sre":["bob","carol"]},
+ *            "rule","scope":"command|session|service","covers"?:["/usr/bin/psql *",…],"covers_more"?:N,"for":seconds,
+ *            "need":"1 of sre","match"?:true,"teams":{"sre":["bob","carol"]},
  *            "context":{…},"checks":[…],"created":RFC 3339,"answer_by":RFC 3339}
  *           `argv` is the command without the host program's own options; `command` is how SUDO_COMMAND had it;
  *           `marks` are words such as "target-unknown", "disagreement", "environment", "script",
@@ -18,6 +19,7 @@
  *           before a use is let go.
  *           `match`: an approval must bear the code that stands on the requester's terminal; the code itself is in no document
  *           of the host's.
+ *           `covers`, where the scope is `service`: the commands of the rule, all of which an approval opens; none: any.
  *           `teams` names the principals that may answer, so that the hub knows whom to show it.
  *           `context` is for people and never the ground of a decision: left out altogether where the request would be too
  *           long with it.  What could not be learnt is left out and named, in `late` what was not known in time, in

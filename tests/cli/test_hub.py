@@ -43,6 +43,19 @@ def test_inbox_alarms(cli, hub):
     assert "  writable, marked, file changed, 2 checks fail  " in out[2] and "script" not in out[2]
 
 
+def test_what_a_wide_scope_covers_is_shown(cli, hub):
+    hub.add(document(id="AAAA-0001", scope="service", covers=[]))
+    hub.add(document(id="AAAA-0002", scope="service", covers=["/usr/bin/psql *", "/usr/bin/\x1b[2Jx"], covers_more=3))
+    out = cli("inbox").out
+    assert "any command" in out.splitlines()[1] and "any command" not in out.splitlines()[2]
+    shown = cli("approve", "AAAA-0001").out
+    assert "ANY COMMAND, not only this one" in shown
+    shown = cli("approve", "AAAA-0002").out
+    assert "covers     /usr/bin/psql *" in shown and "\\x1b[2Jx" in shown and "and 3 more" in shown
+    hub.add(document(id="AAAA-0003", scope="service", covers=[7]))
+    assert cli("approve", "AAAA-0003").code == 8
+
+
 def test_inbox_empty(cli, hub):
     assert cli("inbox").out == "Nothing waits for bob.\n"
     assert cli("inbox", "--wait", "--timeout", "1s").code == 7

@@ -512,6 +512,39 @@ def test_a_wide_grant_opens_nothing_of_another_rule(desk):
     elsewhere.sendintr()
 
 
+@pytest.mark.parametrize("odd", ["LD_PRELOAD=/home/alice/x.so", "-D /tmp", "-E"])
+def test_a_wide_grant_covers_nothing_odd(desk, odd):
+    """LD_PRELOAD= makes another program of any: nobody agreed to that when they agreed to the rule's commands."""
+    term, document = desk.ask("touch /run/wide1")
+    assert json.loads(document)["covers"] == ["/usr/bin/touch /run/wide*"]
+    assert "/usr/bin/touch /run/wide*" in desk.host.run("jitctl", "show", json.loads(document)["id"]).stdout
+    desk.answer(document)
+    term.expect("status=0")
+    term.expect(term.prompt)
+    # It uses nothing that was granted: it asks for itself.
+    term.sendline(f"sudo {odd} touch /run/wide2")
+    term.expect(f"({ID}): asking 1 of sre")
+    rid = term.match.group(1)
+    assert rid != json.loads(document)["id"] and "environment" in json.loads(desk.document(rid))["marks"]
+    term.sendintr()
+    term.expect(term.prompt)
+    # It joins what waits in the same words, and nothing else.
+    term.sendline(f"sudo {odd} touch /run/wide2")
+    term.expect(f"({ID}): still waiting")
+    assert term.match.group(1) == rid
+    term.sendintr()
+    term.expect(term.prompt)
+    term.sendline(f"sudo {odd} touch /run/wide3")
+    term.expect(f"({ID}): asking 1 of sre")
+    term.sendintr()
+
+
+def test_who_rides_with_a_wide_request_is_told(desk):
+    term, document = joined(desk, "/run/wide1", "/run/wide2")
+    term.expect("this command goes with that one")
+    term.sendintr()
+
+
 def test_the_ledger_says_what_ran_under_a_wide_grant(desk):
     term, document = desk.ask("touch /run/wide1")
     rid = json.loads(document)["id"]

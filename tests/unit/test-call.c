@@ -145,6 +145,16 @@ static void same_place(void **state)
 		assert_int_equal(call_same(&a, &b, SCOPE_SERVICE, false), cases[i].same);
 		assert_int_equal(call_same(&b, &a, SCOPE_SERVICE, false), cases[i].same);
 		assert_true(call_same(&a, &b, SCOPE_SERVICE, true));
+		/* What is marked is covered by no wide scope, but by its own words. */
+		b.marked = true;
+		assert_true(call_same(&a, &b, SCOPE_SERVICE, true));
+		b.line_len = 2;
+		b.line = (char[]){ "x" };
+		assert_false(call_same(&a, &b, SCOPE_SERVICE, true));
+		b.marked = false;
+		assert_true(call_same(&a, &b, SCOPE_SERVICE, true));
+		b.line = a.line;
+		b.line_len = a.line_len;
 		b.user = root;
 		assert_false(call_same(&a, &b, SCOPE_SERVICE, false));
 	}
