@@ -275,10 +275,25 @@ static int record_allowed(struct client *c, const char *rule, struct why *w)
 	return record(c->jitd, EV_ALLOWED, NULL, o, w);
 }
 
+/* sudo -b opens its session in a child of the process that was let go, which cannot be told from any other process. */
+static bool refused_background(struct client *c)
+{
+	if (!c->call->background)
+		return false;
+	record_refusal(c->jitd, "gate", NULL, NULL, "sudo -b leaves the process that would be let go");
+	client_verdict(c, GATE_REFUSED, NULL, NULL, false, "sudo -b leaves the process that is let go, so nobody was asked; write the "
+		"& behind the command instead");
+	return true;
+}
+
 static void allow(struct client *c, const struct verdict *v)
 {
 	const char *rule = v->rule ? v->rule->name : "Default";
+	bool confirmed = c->call->exact || !strcmp(c->call->service, "sudo-i"); /* is the session, then */
 	struct why w;
+
+	if (confirmed && refused_background(c))
+		return;
 
 	if (exact_allow(c, rule) && record_allowed(c, rule, &w) < 0) {
 		client_verdict(c, GATE_UNREACHABLE, NULL, NULL, false, "the record cannot be written (%s), so nothing is let through",
@@ -582,7 +597,7 @@ static void want_people(struct client *c, const struct rule *rule, const struct 
 	struct request *r;
 	struct why w;
 
-	if (exact_settle(c, rule))
+	if (exact_settle(c, rule) || refused_background(c))
 		return;
 	if (wait_name(c, c->call->loginuid, &c->call->login_user, NULL) ||
 	    wait_name(c, c->call->session_uid, &c->call->session_user, NULL))

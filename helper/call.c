@@ -241,6 +241,7 @@ static int sudo_call(struct call *c, const char *const *args, size_t n)
 	} else
 		sudo_args(args, n, false, &hc);
 
+	c->background = hc.background;
 	if (hc.target && dup_to(&c->target, hc.target) < 0)
 		return -ENOMEM;
 	if (!hc.recognised) {
@@ -375,6 +376,7 @@ static int exact_call(struct call *c, const struct gate_in *in, const char *cons
 {
 	const char *kind = gate_get(in, "kind"), *path = gate_get(in, "command"), *target = gate_get(in, "target");
 	const char *odd = gate_get(in, "odd"), *inner = gate_get(in, "inner");
+	struct host_command hc = { 0 };
 	uint64_t own;
 	int r;
 
@@ -384,6 +386,8 @@ static int exact_call(struct call *c, const struct gate_in *in, const char *cons
 		return -EINVAL;
 	c->exact = true;
 	c->inner = inner && !strcmp(inner, "yes");
+	sudo_args(args, n, false, &hc); /* of its options sudo tells all but this one */
+	c->background = hc.background && !c->inner;
 	/* A name that cannot stand in a document is as good as none. */
 	c->target_certain = target && *target && strlen(target) < 256 && text_utf8(target, strlen(target));
 	r = c->target_certain ? dup_to(&c->target, target) : call_mark(c, "target-unknown", true);

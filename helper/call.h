@@ -40,6 +40,7 @@ struct call {
 	char *service, *target;           /* target NULL: unknown */
 	bool target_certain;              /* su, sshd: PAM_USER is the target already; sudo's plugin says it */
 	bool exact;                       /* from sudo's plugin: what sudo will run, not what its command line looks like */
+	bool background;                  /* sudo -b */
 	bool inner;                       /* and that is what a command starts which was let go already */
 	char *tty, *session, *remote, *cwd;
 	char *binary;                     /* resolved path; NULL: none */

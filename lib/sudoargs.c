@@ -172,6 +172,62 @@ static void unrecognised(struct host_command *ret, size_t argc, bool edit)
 
 /* sudo. */
 
+/* The one option called so or, where that is no name, the one whose name begins so. */
+static const struct option_form *by_abbreviation(const char *word, size_t len)
+{
+	const struct option_form *o = by_name(sudo_options, word, len), *found = NULL;
+
+	for (const struct option_form *p = sudo_options; !o && p->letter; p++)
+		if (p->name && strncmp(p->name, word, len) == 0) {
+			if (found)
+				return NULL;
+			found = p;
+		}
+	return o ? o : found;
+}
+
+/* Does WORD, an option or several, hold -b?  SKIP: the next word is the argument of its last one. */
+static bool word_says_background(const char *word, bool *skip)
+{
+	const struct option_form *o;
+
+	*skip = false;
+	if (word[1] == '-') {
+		o = by_abbreviation(word + 2, strcspn(word + 2, "="));
+		*skip = o && (o->flags & ARGUMENT) && !strchr(word, '=');
+		return o && o->letter == 'b';
+	}
+	while (*++word) {
+		o = by_letter(sudo_options, *word);
+		if (o && o->letter == 'b')
+			return true;
+		if (o && (o->flags & ARGUMENT)) {
+			*skip = !word[1];
+			return false;
+		}
+	}
+	return false;
+}
+
+/* As getopt_long reads a line, also one of which nothing else is to be believed: at worst a line that sudo refuses is taken for one
+ * with -b. */
+static bool says_background(const char *const *argv, size_t argc)
+{
+	for (size_t i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		bool skip = false;
+
+		if (!is_option(argv[i])) {
+			/* Else the command; so it is to sudo behind any "--", an option's argument too. */
+			if (argv[i][0] == '/' || argv[i][0] == '=' || !strchr(argv[i], '=') ||
+			    (i && strcmp(argv[i - 1], "--") == 0))
+				return false;
+		} else if (word_says_background(argv[i], &skip))
+			return true;
+		i += skip;
+	}
+	return false;
+}
+
 static int found_sudo(struct reader *r, char letter, const char *argument, size_t index, bool attached)
 {
 	struct host_command *c = r->ret;
@@ -179,6 +235,9 @@ static int found_sudo(struct reader *r, char letter, const char *argument, size_
 	switch (letter) {
 	case 'A':
 		c->askpass = true;
+		break;
+	case 'b':
+		c->background = true;
 		break;
 	case 'e':
 		c->edit = true;
@@ -245,6 +304,7 @@ void sudo_args(const char *const *argv, size_t argc, bool edit, struct host_comm
 	*ret = (struct host_command){ .edit = edit };
 	if (read_sudo(&r) < 0) {
 		unrecognised(ret, argc, edit);
+		ret->background = says_background(argv, argc);
 		return;
 	}
 	ret->recognised = true;

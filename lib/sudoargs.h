@@ -21,6 +21,7 @@ struct host_command {
 	bool shell, login, edit; /* -s, -i, -e or sudoedit; su: no -c, -l */
 	bool odd;                /* -R -D -g -E -C -h -r -t -T -U, VAR=value: never matches allow */
 	bool noninteractive, stdin_password, askpass; /* -n, -S, -A */
+	bool background;         /* -b, told in every line that sudo would take, recognised or not */
 };
 /* Not recognised: target is NULL, command is 0 and words argc (all of it is shown), odd and noninteractive are true. */
 

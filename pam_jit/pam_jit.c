@@ -35,6 +35,13 @@ static uint32_t misconfigured(struct jit *j, bool opening)
 	return GATE_MISCONFIGURED;
 }
 
+/* sudo -v, sudo -l, and sudo -l with a command and its arguments behind.  What runs is never called so: sudo has looked it up, and
+ * there is a slash in its path; what it did not find ("list" as well) it does not run. */
+static bool runs_nothing(const char *command)
+{
+	return !strcmp(command, "validate") || !strcmp(command, "list") || !strncmp(command, "list ", 5);
+}
+
 /* sudo -l and sudo -v run nothing, and root needs nobody's leave; both wake nobody. */
 static bool passes_at_once(const struct jit *j)
 {
@@ -43,7 +50,7 @@ static bool passes_at_once(const struct jit *j)
 	if ((j->kind == KIND_SUDO || j->kind == KIND_SU) && JIT_REAL_UID() == 0)
 		return true;
 	command = host_sudo_command(j);
-	return command && (!strcmp(command, "list") || !strcmp(command, "validate"));
+	return command && runs_nothing(command);
 }
 
 /* What must hold at the very end: a host that was stopped (SIGSTOP) anywhere before, and continued, gets here late. */

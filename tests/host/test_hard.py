@@ -253,8 +253,80 @@ def test_runas_default_does_not_pass_an_allow(desk):
 def test_listing_wakes_nobody(desk):
     mark = len(desk.ledger())
     assert "NOPASSWD" in desk.host.ssh("bob", "sudo -l").stdout
+    assert desk.host.ssh("bob", "sudo -l /usr/bin/id").stdout == "/usr/bin/id\n"
+    assert desk.host.ssh("bob", "sudo -l /usr/bin/id -u root").stdout == "/usr/bin/id -u root\n"
     desk.host.ssh("bob", "sudo -v")
     assert len(desk.ledger()) == mark
+
+
+LIST = """\
+sudo list
+sudo list x
+sudo ./list
+sudo ./list x
+sudo ./bin/../list x
+exec -a list sudo list x
+exec -a list sudo ./list x
+sudo -s ./list x
+sudo -i /home/bob/list x
+sudo -i list x
+PATH=/tmp/list:$PATH; sudo list x
+PATH=.:$PATH; sudo list
+PATH=.:$PATH; sudo list x
+PATH=:$PATH; sudo list x
+PATH=bin:$PATH; sudo list x
+SHELL=list sudo -s
+SHELL=list sudo -s x
+SHELL=./list sudo -s x
+PATH=.:$PATH SHELL=list sudo -s x
+SUDO_COMMAND=list sudo ./list x
+sudo SUDO_COMMAND=list ./list x
+sudo -D /home/bob list x
+sudo -D /home/bob -R / list x"""
+
+
+@pytest.mark.parametrize("secure", ["", "Defaults:bob !secure_path, !ignore_dot, runcwd=*, runchroot=*\n"])
+def test_nothing_that_runs_is_taken_for_a_listing(desk, secure):
+    """Denied by the rule, or not found by sudo; wherever a program of that name lies and however it is called."""
+    host = desk.host
+    marker = "#!/bin/sh\ntouch /run/list-ran\n"
+    for path in ("/home/bob/list", "/home/bob/bin/list", "/tmp/list/list"):
+        host.run("mkdir", "-p", os.path.dirname(path))
+        host.put(path, marker, 0o755)
+    host.put("/etc/sudoers.d/list", "Defaults:bob setenv\n" + secure, 0o440)
+    try:
+        for installed in (False, True):
+            if installed:
+                host.put("/usr/local/bin/list", marker, 0o755)
+            for line in LIST.splitlines():
+                done = host.ssh("bob", f"cd /home/bob; {line}", check=False)
+                assert done.returncode != 0, (line, done.stdout, done.stderr)
+                assert any(words in done.stderr for words in ("pam-jit: denied", "list: command not found",
+                                                              "not permitted to use the -")), (line, done.stderr)
+                assert installed is False or "not found" not in done.stderr or secure, (line, done.stderr)
+                assert host.run("test", "-e", "/run/list-ran", check=False).returncode == 1, line
+    finally:
+        host.run("rm", "-rf", "/etc/sudoers.d/list", "/usr/local/bin/list", "/tmp/list", "/run/list-ran")
+
+
+# ---- sudo -b ----
+
+@pytest.mark.parametrize("options", ["-b", "-nb", "--background", "-ib", "--backg -i", "-niu root -b", "-inbu root"])
+def test_the_background_is_refused_before_anybody_is_asked(desk, options):
+    mark = len(desk.ledger())
+    done = desk.host.ssh("alice", f"sudo {options} touch /run/background", check=False)
+    assert done.returncode == 1 and "write the & behind the command instead" in done.stderr, done.stderr
+    assert {e["event"] for e in desk.ledger()[mark:]} <= {"refused"} # the same again and again is counted
+    assert any("sudo -b" in e["text"] for e in desk.ledger() if e["event"] == "refused")
+    assert desk.host.run("test", "-e", "/run/background", check=False).returncode == 1
+
+
+def test_the_background_of_what_a_rule_allows(desk):
+    host = desk.host
+    host.ssh("bob", "sudo -b -u postgres touch /home/postgres/background")
+    wait_for(lambda: host.run("test", "-e", "/home/postgres/background", check=False).returncode == 0)
+    done = host.ssh("bob", "sudo -b touch /run/background", check=False)
+    assert done.returncode == 1 and "ask carol" in done.stderr and "&" not in done.stderr
 
 
 def test_denied_says_why(desk):

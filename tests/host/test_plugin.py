@@ -155,6 +155,13 @@ def test_what_is_asked_is_what_runs(desk, line, expected, printed):
     assert asked(desk) == 1
 
 
+@pytest.mark.parametrize("options", ["-b", "--ba", "-nbu root", "-ib", "-b -u bob"])
+def test_the_background_is_refused_also_where_a_rule_allows_it(desk, options):
+    done = desk.host.ssh("alice", f"sudo {options} /usr/bin/id -u", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "write the & behind the command instead" in done.stderr and asked(desk) == 0
+
+
 @pytest.mark.parametrize("defaults", ["use_pty", "!use_pty"])
 def test_runas_default(desk, defaults):
     sudoers(desk, f"Defaults runas_default=carol\nDefaults {defaults}\n")

@@ -22,7 +22,7 @@ static size_t split(const char *line, char *buf, const char **argv)
 }
 
 /* TARGET: "-" is unknown.  COMMAND: its words, or "-" for a shell or login.  FLAGS: d target by default, s shell, l login,
- * e edit, o odd, n S A.  A line that is not recognised has "?" as target. */
+ * e edit, o odd, n S A, b background.  A line that is not recognised has "?" as target, and only e and b are looked at. */
 struct line {
 	const char *line, *target, *command, *flags;
 };
@@ -42,10 +42,16 @@ static const struct line sudo_lines[] = {
 	{ "-u alice", "alice", "-", "" },
 	{ "-n id", "root", "id", "dn" },
 	{ "-nS id", "root", "id", "dnS" },
-	{ "-A -k -b -B -H -P -N id", "root", "id", "dA" },
-	{ "-AkbBHPN id", "root", "id", "dA" },
+	{ "-A -k -b -B -H -P -N id", "root", "id", "dAb" },
+	{ "-AkbBHPN id", "root", "id", "dAb" },
 	{ "--non-interactive --stdin --askpass id", "root", "id", "dnSA" },
-	{ "--background --bell --set-home --preserve-groups --no-update --reset-timestamp id", "root", "id", "d" },
+	{ "--background --bell --set-home --preserve-groups --no-update --reset-timestamp id", "root", "id", "db" },
+	{ "-b id", "root", "id", "db" },
+	{ "-nb id", "root", "id", "dnb" },
+	{ "-bn -u alice id", "alice", "id", "nb" },
+	{ "--background id", "root", "id", "db" },
+	{ "id -b", "root", "id -b", "d" },
+	{ "-p b id", "root", "id", "d" },
 	{ "-i", "root", "-", "dl" },
 	{ "--login", "root", "-", "dl" },
 	{ "-iu alice", "?", "", "" },                   /* sudo would understand; certain it is not */
@@ -108,6 +114,17 @@ static const struct line sudo_lines[] = {
 	{ "-p a -p b id", "?", "", "" },
 	{ "--login=x id", "?", "", "" },
 	{ "--shel id", "?", "", "" },
+	{ "--ba id", "?", "", "b" },
+	{ "--backg id", "?", "", "b" },
+	{ "--b id", "?", "", "" },                      /* --bell as well: sudo refuses it */
+	{ "-nbu root id", "?", "", "b" },
+	{ "-nu root -b id", "?", "", "b" },
+	{ "-nu b id", "?", "", "" },
+	{ "-nub id", "?", "", "" },
+	{ "--us root A=b -b id", "?", "", "b" },
+	{ "--us=root --back id", "?", "", "b" },
+	{ "--us=root id -b", "?", "", "" },
+	{ "--us=root -- -b", "?", "", "" },
 	{ "-x id", "?", "", "" },
 	{ "-nx id", "?", "", "" },
 	{ "-n- id", "?", "", "" },
@@ -184,16 +201,17 @@ static const struct line su_lines[] = {
 
 static void flags_of(const struct host_command *c, char *out)
 {
-	sprintf(out, "%s%s%s%s%s%s%s%s", c->target_default ? "d" : "", c->shell ? "s" : "", c->login ? "l" : "",
+	sprintf(out, "%s%s%s%s%s%s%s%s%s", c->target_default ? "d" : "", c->shell ? "s" : "", c->login ? "l" : "",
 		c->edit ? "e" : "", c->odd ? "o" : "", c->noninteractive ? "n" : "", c->stdin_password ? "S" : "",
-		c->askpass ? "A" : "");
+		c->askpass ? "A" : "", c->background ? "b" : "");
 }
 
 static void expect_unrecognised(const struct line *l, const struct host_command *c, size_t n)
 {
 	if (c->recognised || c->target || c->command != 0 || c->words != n || !c->odd || !c->noninteractive)
 		fail_msg("'%s' should not be recognised", l->line);
-	assert_int_equal(c->edit, l->flags[0] == 'e');
+	if (c->edit != (l->flags[0] == 'e') || c->background != (strchr(l->flags, 'b') != NULL))
+		fail_msg("'%s': edit %d, background %d", l->line, c->edit, c->background);
 }
 
 static void expect_line(const struct line *l, const struct host_command *c, const char **argv, size_t n)
@@ -257,7 +275,7 @@ struct truth {
 	int first;      /* index of the command's first word, without argv[0] */
 	const char *command; /* su -c */
 	int shell_words;     /* su: words behind the account */
-	bool odd, login, shell, edit, noninteractive, stdin_password, askpass;
+	bool odd, login, shell, edit, noninteractive, stdin_password, askpass, background;
 };
 
 enum { OPT_HOST = 256, OPT_SESSION };
@@ -314,6 +332,7 @@ static int sudo_truth(int argc, char **argv, struct truth *t)
 		t->noninteractive |= c == 'n';
 		t->stdin_password |= c == 'S';
 		t->askpass |= c == 'A';
+		t->background |= c == 'b';
 	}
 	t->first = optind - 1;
 	return 0;
@@ -357,6 +376,7 @@ static const char *const vocabulary[] = {
 	"-pX", "--prompt", "--prompt=", "-E", "--preserve-env", "--preserve-env=X", "A=b", "=x", "/a=b", "id", "-h", "-hweb",
 	"--host", "--host=w", "-g", "-R", "/jail", "-i", "-s", "-e", "-k", "-A", "-C", "5", "--login", "--shel", "-x", "-l",
 	"-iu", "-sE", "-T", "-U", "-D", "-r", "-t", "--chdir=/", "--", "-u", "root", "--stdin", "-AbBHkNPn",
+	"-b", "-nb", "-nbu", "--ba", "--background",
 };
 static const char *const su_vocabulary[] = {
 	"-", "-", "alice", "root", "-c", "-c", "id", "-l", "--login", "-cid", "--command", "--command=id", "-lc", "--", "-f", "-P", "-p",
@@ -401,7 +421,7 @@ static void compare_sudo(const char **argv, int n, const struct host_command *c,
 		show_and_fail("other ways to prompt", argv, n);
 }
 
-/* Whatever is recognised, sudo reads in the same way, or refuses. */
+/* Whatever is recognised, and -b in every line, sudo reads in the same way, or refuses. */
 static void sudo_agrees(void **state)
 {
 	unsigned recognised = 0;
@@ -415,9 +435,13 @@ static void sudo_agrees(void **state)
 
 		memcpy(permuted, copies, sizeof(permuted));
 		sudo_args(argv, (size_t)n, false, &c);
-		if (c.recognised && sudo_truth(n + 1, permuted, &t) == 0) {
-			compare_sudo(argv, n, &c, &t);
-			recognised++;
+		if (sudo_truth(n + 1, permuted, &t) == 0) {
+			if (c.background != t.background)
+				show_and_fail("another mind about the background", argv, n);
+			if (c.recognised) {
+				compare_sudo(argv, n, &c, &t);
+				recognised++;
+			}
 		}
 		for (int k = 0; k <= n; k++)
 			free(copies[k]);
