@@ -1,7 +1,7 @@
 # jitctl
 bin_PROGRAMS += jitctl
 jitctl_SOURCES = cli/answer.c cli/approver.h cli/ask.c cli/audit.c cli/audit-follow.c cli/audit-verify.c cli/bus.c cli/bus.h \
-	cli/cli.h cli/config.c cli/document.c cli/document.h cli/document-context.c cli/document-context.h cli/edit.c cli/edit.h cli/explain.c cli/explain-past.c cli/fetched.c cli/gated.h cli/hosts.c cli/http.c cli/http.h \
+	cli/cli.h cli/config.c cli/document.c cli/document.h cli/document-context.c cli/document-context.h cli/edit.c cli/edit.h cli/explain.c cli/explain-past.c cli/fetched.c cli/gated.h cli/gates.c cli/hosts.c cli/http.c cli/http.h \
 	cli/hub.c cli/inbox.c cli/keygen.c cli/main.c cli/options.def cli/pam.c cli/pamfile.c cli/pamfile.h cli/past.c cli/past.h cli/receipt.c \
 	cli/replay.c \
 	cli/request-view.c cli/request-view.h cli/requests.c cli/rules.c cli/rules.h cli/screen.c cli/screen.h cli/settings.c cli/status.c \

@@ -5,21 +5,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/edit.h"
 #include "cli/gated.h"
 #include "cli/pamfile.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
-#include "lib/json.h"
-
-static const char *const services[] = {"sudo", "sudo-i", "su", "su-l", "sshd"};
 
 struct editing {
 	struct edit edit;
 	bool plugin;                      /* sudo's plugin asks for sudo: its files have session lines only */
-	bool enabled[ELEMENTS(services)]; /* in this run; with --dry-run the file does not tell */
+	bool enabled[GATED_SERVICES]; /* in this run; with --dry-run the file does not tell */
 };
 
 static bool of_sudo(const char *service)
@@ -30,8 +26,8 @@ static bool of_sudo(const char *service)
 /* Its place in the table, or -1. */
 static int service_no(const char *name)
 {
-	for (size_t i = 0; i < ELEMENTS(services); i++)
-		if (strcmp(services[i], name) == 0)
+	for (size_t i = 0; i < GATED_SERVICES; i++)
+		if (strcmp(gated_services[i], name) == 0)
 			return (int)i;
 	return -1;
 }
@@ -49,17 +45,17 @@ static void related(struct editing *e, const char *service, const struct pamfile
 	const char **ret_outside)
 {
 	*ret_inside = *ret_outside = NULL;
-	for (size_t i = 0; i < ELEMENTS(services); i++) {
+	for (size_t i = 0; i < GATED_SERVICES; i++) {
 		struct edit_file other CLEAN(edit_file_done) = {0};
 
-		if (strcmp(services[i], service) == 0 || edit_load(&e->edit, services[i], &other, NULL) < 0)
+		if (strcmp(gated_services[i], service) == 0 || edit_load(&e->edit, gated_services[i], &other, NULL) < 0)
 			continue;
 		if (pamfile_ours(&other.lines) == 0 && !e->enabled[i])
 			continue;
-		if (pamfile_includes(f, services[i]))
-			*ret_inside = services[i];
+		if (pamfile_includes(f, gated_services[i]))
+			*ret_inside = gated_services[i];
 		if (pamfile_includes(&other.lines, service))
-			*ret_outside = services[i];
+			*ret_outside = gated_services[i];
 	}
 }
 
@@ -108,8 +104,10 @@ static int enable_one(struct editing *e, const char *service)
 	return CLI_DONE;
 }
 
+/* QUIET: nothing is said of a file that is not there or has no lines. */
 static int disable_one(struct editing *e, const char *service, bool quiet)
 {
+	bool all = e->edit.c->value[OPT_ALL];
 	struct edit_file f CLEAN(edit_file_done) = {0};
 	char path[PATH_MAX];
 	struct why w;
@@ -128,7 +126,7 @@ static int disable_one(struct editing *e, const char *service, bool quiet)
 	if (pamfile_disable(&f.lines) == 0) {
 		if (!quiet)
 			edit_say(&e->edit, service, "unchanged", "has no lines of jitctl");
-		return foreign && quiet ? CLI_REFUSED : CLI_DONE;
+		return foreign && all ? CLI_REFUSED : CLI_DONE;
 	}
 	r = edit_commit(&e->edit, service, &f, false);
 	if (r != CLI_DONE)
@@ -137,7 +135,7 @@ static int disable_one(struct editing *e, const char *service, bool quiet)
 	if (e->plugin && of_sudo(service) && !quiet)
 		cli_warn("sudo's plugin still asks (jitctl sudo disable); without the session line, what sudo -i starts is not "
 			"put where its time ends it");
-	return foreign && quiet ? CLI_REFUSED : CLI_DONE;
+	return foreign && all ? CLI_REFUSED : CLI_DONE;
 }
 
 /* A service that names a module which is not there refuses everybody, root too. */
@@ -160,31 +158,9 @@ static int check_module(const struct editing *e)
 			       e->edit.root);
 }
 
-/* Is there somebody to decide?  A host below --root is not asked. */
-static void warn_unready(const struct editing *e)
-{
-	CLEAN(bus_p) sd_bus *bus = NULL;
-	CLEAN(free_p) char *text = NULL, *words = NULL;
-	CLEAN(json_put_p) struct json_object *status = NULL;
-	struct json_object *rules = NULL;
-
-	if (*e->edit.root)
-		return;
-	if (sd_bus_open_system(&bus) < 0 || bus_try(bus, "Status", &text, &words, NULL) != CLI_DONE ||
-		json_parse(text, strlen(text), &status, NULL) < 0)
-		cli_warn("jitd cannot be asked: until it runs, sudo and su refuse everybody but root, and sshd root too, where they "
-			"are gated");
-	else
-		rules = json_obj(status, "rules");
-	if (rules && json_str(rules, "state") && strcmp(json_str(rules, "state"), "in force") != 0)
-		cli_warn("jitd has no rules in force: sudo and su refuse everybody but root, and sshd root too, where they are "
-			"gated (jitctl config check)");
-}
-
 /* What an operator should know before closing the root shell. */
 static void remind(const struct editing *e)
 {
-	warn_unready(e);
 	if (!e->edit.c->json && !e->edit.dry)
 		printf("Keep this root shell open, and try it from another terminal before you close it.\n"
 		       "Undo: jitctl pam disable --all\n");
@@ -207,6 +183,12 @@ static bool named(const struct cli *c, const char *service)
 		if (strcmp(c->argv[i], service) == 0)
 			return true;
 	return false;
+}
+
+/* sudo -i is sudo to whoever names it, and else an open root shell beside a closed gate. */
+static bool implied(const struct cli *c, const char *service)
+{
+	return strcmp(service, "sudo-i") == 0 && !named(c, service) && named(c, "sudo");
 }
 
 static int begin(struct editing *e, struct cli *c)
@@ -234,25 +216,45 @@ int pam_gate_sudo(struct cli *c, bool plugin)
 	if (r != CLI_DONE)
 		return r;
 	e.plugin = plugin;
-	for (size_t i = 0; i < ELEMENTS(services); i++) {
+	for (size_t i = 0; i < GATED_SERVICES; i++) {
 		struct edit_file f CLEAN(edit_file_done) = {0};
 
-		if (!of_sudo(services[i]))
+		if (!of_sudo(gated_services[i]))
 			continue;
-		if (!plugin && (edit_load(&e.edit, services[i], &f, NULL) < 0 || pamfile_ours(&f.lines) == 0))
+		if (!plugin && (edit_load(&e.edit, gated_services[i], &f, NULL) < 0 || pamfile_ours(&f.lines) == 0))
 			continue;
-		r = enable_one(&e, services[i]);
+		r = enable_one(&e, gated_services[i]);
 		result = r != CLI_DONE ? r : result;
 	}
-	if (plugin && e.edit.changed)
-		warn_unready(&e);
+	return result;
+}
+
+/* In the order of the table: a file that includes another comes after it. */
+static int enable_all(struct editing *e, const struct cli *c)
+{
+	int r, sudo = CLI_DONE, result = CLI_DONE;
+
+	for (size_t i = 0; i < GATED_SERVICES; i++) {
+		bool along = implied(c, gated_services[i]);
+
+		/* What is not done for sudo is not done by half. */
+		if (!named(c, gated_services[i]) && !(along && sudo == CLI_DONE))
+			continue;
+		r = enable_one(e, gated_services[i]);
+		if (along && r != CLI_DONE)
+			cli_warn("sudo -i stays open: it has a service of its own, sudo-i, which is not gated");
+		sudo = i == 0 ? r : sudo;
+		result = r != CLI_DONE ? r : result;
+	}
 	return result;
 }
 
 int verb_pam_enable(struct cli *c)
 {
 	struct editing e CLEAN(editing_done) = {.edit = {.dir = -1}};
-	int r, result = CLI_DONE;
+	const char *list[GATED_SERVICES + 1];
+	size_t n = 0;
+	int r;
 
 	if (c->argc == 0)
 		return cli_usage(c, "which service? sudo, sudo-i, su, su-l or sshd");
@@ -263,17 +265,17 @@ int verb_pam_enable(struct cli *c)
 		r = check_module(&e);
 	if (r != CLI_DONE)
 		return r;
-	/* In the order of the table: a file that includes another comes after it. */
-	for (size_t i = 0; i < ELEMENTS(services); i++)
-		if (named(c, services[i])) {
-			r = enable_one(&e, services[i]);
-			result = r != CLI_DONE ? r : result;
-		}
+	for (size_t i = 0; i < GATED_SERVICES; i++)
+		if (named(c, gated_services[i]))
+			list[n++] = gated_services[i];
+	list[n] = NULL;
+	gates_warn(c, list);
+	r = enable_all(&e, c);
 	if (e.edit.changed || e.edit.dry)
 		remind(&e);
 	if (e.edit.changed && c->value[OPT_INTERACTIVE])
 		remind_sshd(&e);
-	return result;
+	return r;
 }
 
 int verb_pam_disable(struct cli *c)
@@ -287,8 +289,12 @@ int verb_pam_disable(struct cli *c)
 	r = begin(&e, c);
 	if (r != CLI_DONE)
 		return r;
-	for (size_t i = 0; i < (all ? ELEMENTS(services) : c->argc); i++) {
-		r = disable_one(&e, all ? services[i] : c->argv[i], all);
+	for (size_t i = 0; i < GATED_SERVICES; i++) {
+		bool quiet = all || implied(c, gated_services[i]);
+
+		if (!quiet && !named(c, gated_services[i]))
+			continue;
+		r = disable_one(&e, gated_services[i], quiet);
 		result = r != CLI_DONE ? r : result;
 	}
 	/* All gates: sudo's plugin is one. */

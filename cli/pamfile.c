@@ -222,7 +222,7 @@ char *pamfile_text(const struct pamfile *f, size_t *ret_len)
 /* One module line of a type with includes followed, and the line of the file that brought it in. */
 struct flat {
 	char *control;
-	bool systemd;
+	bool systemd, jit;
 	size_t from;
 };
 struct stack {
@@ -290,7 +290,8 @@ static int walk_line(struct walk *k, const char *text, const char *file, size_t 
 	if (!grown)
 		return why(k->w, -ENOMEM, "out of memory");
 	k->stack->rule = grown;
-	grown[k->stack->n] = (struct flat){strdup(r.control), strstr(r.what, "pam_systemd.so") != NULL, from};
+	grown[k->stack->n] = (struct flat){strdup(r.control), strstr(r.what, "pam_systemd.so") != NULL,
+		names_module(r.what), from};
 	return grown[k->stack->n++].control ? 0 : why(k->w, -ENOMEM, "out of memory");
 }
 
@@ -375,6 +376,20 @@ int pamfile_insert(struct pamfile *f, size_t at, const char *text, struct why *w
 	f->line[at] = (struct pamfile_line){copy, newline, '+'};
 	f->n++;
 	return 0;
+}
+
+int pamfile_gated(const struct pamfile *f, const char *service, pamfile_source source, void *userdata, struct why *w)
+{
+	struct stack account CLEAN(stack_done) = {0};
+	int r = walk(f, service, "account", source, userdata, &account, w);
+
+	/* It stands in an included file. */
+	if (r == -EEXIST)
+		return 1;
+	for (size_t i = 0; r == 0 && i < account.n; i++)
+		if (account.rule[i].jit)
+			return 1;
+	return r;
 }
 
 struct places {

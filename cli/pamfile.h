@@ -56,6 +56,8 @@ size_t pamfile_disable(struct pamfile *f);
 size_t pamfile_ours(const struct pamfile *f);
 /* The line number of one that names pam_jit.so and is not ours; 0: none. */
 size_t pamfile_foreign(const struct pamfile *f);
+/* 1: an account line, here or in what it includes, names pam_jit.so; 0: none does; -EINVAL with words: not to be told. */
+int pamfile_gated(const struct pamfile *f, const char *service, pamfile_source source, void *userdata, struct why *w);
 /* True when a line includes SERVICE. */
 bool pamfile_includes(const struct pamfile *f, const char *service);
 /* The text after the edit; caller frees. */

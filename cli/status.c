@@ -1,4 +1,4 @@
-/* jitctl status: jitd, its rules and ledger, and the courier, in words of a person. */
+/* jitctl status: jitd, its rules and ledger, what is gated, and the courier, in words of a person. */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include "cli/bus.h"
 #include "cli/cli.h"
 #include "cli/document.h"
+#include "cli/gated.h"
 #include "cli/screen.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -125,13 +126,14 @@ static void view_courier(struct json_object *courier, const struct why *w)
 int verb_status(struct cli *c)
 {
 	CLEAN(bus_p) sd_bus *bus = NULL;
-	CLEAN(json_put_p) struct json_object *status = NULL, *courier = NULL, *o = NULL;
+	CLEAN(json_put_p) struct json_object *status = NULL, *courier = NULL, *gates = NULL, *o = NULL;
 	struct why w = {""};
 	int r;
 
 	if (c->argc)
 		return cli_usage(c, "status takes no words");
 	courier = courier_status(c->value[OPT_COURIER], &w);
+	gates = gates_read(c);
 	r = bus_open(&bus);
 	if (r == CLI_DONE)
 		r = bus_call_json(bus, "Status", &status, false, NULL);
@@ -140,6 +142,7 @@ int verb_status(struct cli *c)
 		/* A key is always there; null says that nothing is known. */
 		json_object_object_add(o, "jitd", json_object_get(status));
 		json_object_object_add(o, "courier", json_object_get(courier));
+		json_object_object_add(o, "gates", json_object_get(gates));
 		screen_json(stdout, o);
 		return r;
 	}
@@ -147,6 +150,7 @@ int verb_status(struct cli *c)
 		view_jitd(status);
 	else
 		field("jitd", RED, "cannot be reached: sudo and su refuse everybody but root, and sshd root too, where they are gated");
+	gates_view(gates);
 	view_courier(courier, &w);
 	return r;
 }

@@ -138,8 +138,10 @@ int verb_sudo_enable(struct cli *c)
 
 	if (r == CLI_DONE)
 		r = find_plugin(&e, &plugin);
-	if (r == CLI_DONE)
+	if (r == CLI_DONE) {
+		gates_warn(c, (const char *const[]){"sudo", NULL});
 		r = enable(&e, &f, plugin);
+	}
 	if (r == CLI_DONE)
 		r = pam_gate_sudo(c, true);
 	if (r == CLI_DONE && !c->json && !e.dry)
