@@ -3,12 +3,15 @@
 The tests are one life of a host, in this order; whatever happens, people can log in and root is asked nothing.
 """
 
+import json
 import re
+import time
 
 import jithost
 import pexpect
 import pytest
 import scene
+from answers import Desk
 
 PAM = ("sudo", "sudo-i", "su", "su-l", "sshd")
 
@@ -149,6 +152,49 @@ def test_an_upgrade_keeps_the_gate_closed_and_whoever_waits_waiting(host):
     term.sendintr()
     term.expect(term.prompt)
     host.run("jitctl", "cancel", request)
+
+
+def test_sudo_i_is_asked_where_sudo_is(host):
+    """Only sudo was named: a root shell beside it would be an open door."""
+    assert re.search(r"gates +sudo sudo-i; open: su su-l sshd\n", host.run("jitctl", "status").stdout)
+    term = host.login("alice")
+    term.sendline("sudo -i id -u")
+    term.expect(r"\w{4}-\w{4}")
+    request = term.after
+    term.sendintr()
+    term.expect(term.prompt)
+    host.run("jitctl", "cancel", request)
+
+
+def test_a_grant_that_outlives_the_package_ends_in_time(host):
+    """And not before: the removal itself may run under one."""
+    desk = Desk(host)
+    host.run("mkdir -p /root/keys && cp /home/bob/.ssh/id_ed25519 /root/keys/bob")
+    term, document = desk.ask("sleep 300")
+    desk.answer(document)
+    for _ in range(100):
+        if host.run("pgrep", "-x", "sleep", check=False).returncode == 0:
+            break
+        time.sleep(0.1)
+    (grant,) = host.run("sh", "-c", "cat /run/jit/grants/*").stdout.splitlines()
+    deadline = json.loads(grant)["deadline"] / 1e6
+    host.run("dpkg", "--remove", "pam-jit")
+    units = host.run("systemctl", "list-units", "--no-legend", "--plain", "jit*.timer").stdout.split()
+    assert units and units[0].startswith("jit-end-"), units
+    host.run("systemctl", "daemon-reload")
+    assert host.run("pgrep", "-x", "sleep", check=False).returncode == 0, "ended at once"
+    term.expect(r"status=(\d+)\r", timeout=60)
+    late = time.clock_gettime(time.CLOCK_BOOTTIME) - deadline
+    assert 0 <= late < 3, late
+    # It takes itself away, and leaves nothing failed.
+    for _ in range(50):
+        left = host.run("systemctl", "list-units", "--state=active,failed", "--no-legend", "--plain", "jit*").stdout
+        if left.split()[:1] == ["jit.slice"] and left.count("\n") == 1:
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError(left)
+    host.install("pam-jit")
 
 
 def test_removal_opens_the_gates_and_keeps_the_ledger(host):
