@@ -501,7 +501,7 @@ bool call_same_words(const struct call *a, const struct call *b, enum scope scop
 	/* What people read of a wide scope is the rule; nobody has read that its program is to be started in some odd way. */
 	if (scope == SCOPE_SERVICE && !b->marked)
 		return a->target != NULL; /* two unknown targets are not the same target */
-	return a->line_len == b->line_len && !memcmp(a->line, b->line, a->line_len) && same(a->binary, b->binary) &&
+	return a->line_len == b->line_len && (!a->line_len || !memcmp(a->line, b->line, a->line_len)) && same(a->binary, b->binary) &&
 		same(a->cwd, b->cwd) && same(a->command, b->command);
 }
 

@@ -164,8 +164,8 @@ static void over_before_open(void **state)
 {
 	struct run r = { SUDO, .before = until_over, .steps = STEPS(ACCEPT, EXPECT("type=account"), SEND(granted), GONE) };
 
-	over_at = clock_boot() + USEC_PER_SEC / 3;
-	deadline(granted, USEC_PER_SEC / 3, harness_boot(), "|session=yes");
+	over_at = clock_boot() + 2 * USEC_PER_SEC;
+	deadline(granted, 2 * USEC_PER_SEC, harness_boot(), "|session=yes");
 	assert_int_equal(harness_run(&r)->fake, 0);
 	assert_true(outcome->killed);
 	assert_int_equal(outcome->account, PAM_SUCCESS);
