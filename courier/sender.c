@@ -27,6 +27,7 @@ struct sender {
 	struct set requests, receipts; /* what the outbox holds: ids; names without ".json" */
 	struct set confirmed;          /* requests that the hub has for sure */
 	struct set turned_away;        /* requests that it will not take */
+	struct set taken;              /* requests that it has taken, for the status: perhaps it has them no more */
 	struct why complaint;          /* about the last of them */
 	struct backoff backoff;
 	struct transfer *transfer;
@@ -73,6 +74,15 @@ static int list_outbox(struct sender *s, struct set *requests, struct set *recei
 	return -errno;
 }
 
+/* For the status: what the hub has not taken.  A name that finds no memory is missing there. */
+static void count(struct sender *s)
+{
+	set_done(&s->c->status.undelivered);
+	for (size_t i = 0; i < s->requests.n; i++)
+		if (!set_has(&s->taken, s->requests.name[i]))
+			set_add(&s->c->status.undelivered, s->requests.name[i]);
+}
+
 /* Reads the outbox.  When that fails nothing is known to be gone. */
 static int look(struct sender *s)
 {
@@ -88,9 +98,10 @@ static int look(struct sender *s)
 	swap = s->receipts, s->receipts = receipts, receipts = swap;
 	set_intersect(&s->confirmed, &s->requests);
 	set_intersect(&s->turned_away, &s->requests);
+	set_intersect(&s->taken, &s->requests);
 	set_intersect(&s->c->state.receipts, &s->receipts); /* saved with the next change */
 	s->stale = false;
-	s->c->status.pending = s->requests.n;
+	count(s);
 	status_write(&s->c->status);
 	collector_kick(s->c->collector);
 	return 0;
@@ -224,6 +235,8 @@ static void done_request(struct sender *s, const struct web_answer *a)
 		log_info("request %s is delivered", s->name);
 		s->c->status.last_delivery = clock_real();
 		set_add(&s->confirmed, s->name);
+		set_add(&s->taken, s->name);
+		set_remove(&s->c->status.undelivered, s->name);
 		return;
 	}
 	why(&s->complaint, 0, "the hub does not take request %s: %s", s->name, a->words ? a->words : "no reason given");
@@ -384,6 +397,7 @@ struct sender *sender_free(struct sender *s)
 	set_done(&s->receipts);
 	set_done(&s->confirmed);
 	set_done(&s->turned_away);
+	set_done(&s->taken);
 	free(s);
 	return NULL;
 }

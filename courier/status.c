@@ -21,6 +21,7 @@ void status_done(struct status *s)
 {
 	free(s->hub);
 	free(s->written);
+	set_done(&s->undelivered);
 	*s = (struct status){ 0 };
 }
 
@@ -45,6 +46,15 @@ static int add_time(struct json_object *o, const char *key, uint64_t usec)
 	return usec ? json_add_str(o, key, time_rfc3339(usec, text)) : 0;
 }
 
+static int add_undelivered(struct json_object *o, const struct set *ids)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; list && i < ids->n && i < STATUS_LISTED; i++)
+		json_object_array_add(list, json_object_new_string(ids->name[i]));
+	return json_add(o, "undelivered", list);
+}
+
 static char *format(const struct status *s)
 {
 	CLEAN(json_put_p) struct json_object *o = json_object_new_object();
@@ -53,7 +63,7 @@ static char *format(const struct status *s)
 	if (!o || json_add_str(o, "hub", s->hub ? s->hub : "") < 0 || json_add_str(o, "state", state_names[s->state]) < 0 ||
 	    add_time(o, "since", s->since) < 0 || json_add_str(o, "error", s->error.text[0] ? s->error.text : NULL) < 0 ||
 	    add_time(o, "last_delivery", s->last_delivery) < 0 || add_time(o, "last_collection", s->last_collection) < 0 ||
-	    json_add_u64(o, "pending", s->pending) < 0)
+	    json_add_u64(o, "pending", s->undelivered.n) < 0 || add_undelivered(o, &s->undelivered) < 0)
 		return NULL;
 	text = json_text(o);
 	return text ? strdup(text) : NULL;

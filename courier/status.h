@@ -1,12 +1,15 @@
 /* The status file, for `jitctl status`:
  *	{"hub":URL,"state":"reachable|unreachable|refused|unconfigured","since":RFC 3339,"error"?,"last_delivery"?,
- *	 "last_collection"?,"pending":N}
+ *	 "last_collection"?,"pending":N,"undelivered":[ID,…]}
  * `since` tells when the state began; `last_delivery` when the hub took something last; `last_collection` when answers
- * came last. */
+ * came last; `pending` how many requests the hub has not taken yet, `undelivered` which, the first STATUS_LISTED of them. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "courier/set.h"
 #include "lib/why.h"
+
+#define STATUS_LISTED 256
 
 enum status_state { STATUS_UNCONFIGURED, STATUS_UNREACHABLE, STATUS_REFUSED, STATUS_REACHABLE };
 
@@ -15,7 +18,7 @@ struct status {
 	char *hub;
 	enum status_state state;
 	uint64_t since, last_delivery, last_collection; /* real usec; 0: never */
-	size_t pending;
+	struct set undelivered;
 	struct why error; /* "": none */
 	char *written;    /* what stands in the file */
 };
