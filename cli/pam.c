@@ -172,6 +172,7 @@ static void remind_sshd(const struct editing *e)
 	if (!e->edit.c->json)
 		printf("sshd asks at the client's terminal only where sshd_config says so:\n"
 		       "    KbdInteractiveAuthentication yes\n"
+		       "    LoginGraceTime 180    # more than Hold= of jitd.conf: at its end sshd closes without a word\n"
 		       "    Match User *,!root\n"
 		       "        AuthenticationMethods publickey,keyboard-interactive\n"
 		       "Root and accounts of programs stay with their key alone. More: man pam_jit, ON THE CLIENT'S TERMINAL\n");

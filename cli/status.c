@@ -67,15 +67,18 @@ static void view_ledger(struct json_object *status)
 	const char *state = ledger ? json_str(ledger, "state") : NULL, *head = ledger ? json_str(ledger, "head") : NULL;
 	CLEAN(free_p) char *shown = state ? screen_safe(state) : NULL;
 	bool whole = state && (strcmp(state, "whole") == 0 || strcmp(state, "ok") == 0);
+	CLEAN(free_p) char *failed = ledger ? document_text(ledger, "failed", 300) : NULL;
 	uint64_t seq = 0;
 
 	if (!ledger)
 		return;
 	json_u64(ledger, "seq", &seq);
 	if (whole)
-		fieldf("ledger", PLAIN, "%s, %" PRIu64 " records, head %.16s", shown ? shown : "", seq, head ? head : "");
+		fieldf("ledger", PLAIN, "whole when jitd started, %" PRIu64 " records, head %.16s", seq, head ? head : "");
 	else
 		fieldf("ledger", RED, "BROKEN: no new grants: %s", shown ? shown : "?");
+	if (failed)
+		fieldf("", RED, "the last record could not be written, and what needs one is refused: %s", failed);
 }
 
 static void view_jitd(struct json_object *status)

@@ -14,6 +14,7 @@
 #define IDENTITY_KEEP_USEC (5 * USEC_PER_SEC)
 #define IDENTITIES 64
 #define REASON_ASKS 3
+#define MUTE_HOLD_USEC (100 * USEC_PER_SEC)
 #define LOOK_PAUSE_USEC USEC_PER_SEC /* a client without a terminal answers every question at once */
 
 /* ---- names of uids, kept for a moment: a pipeline of sudos asks for the same one again and again ---- */
@@ -355,17 +356,34 @@ static void hold_over(struct client *c)
 {
 	struct request *r = c->request;
 	bool ssh = !strcmp(r->call->service, "sshd");
-	char code[CODE_WORDS_MAX];
+	char code[CODE_WORDS_MAX], undelivered[DELIVERY_WORDS_MAX] = "";
+	const char *stands = "and waits for an answer";
 
+	if (r->state == STATE_PENDING && delivery_trouble(r, undelivered) != DELIVERY_FINE)
+		stands = undelivered;
 	if (r->state != STATE_PENDING)
 		client_verdict(c, GATE_PENDING, r, NULL, false, "%s: %s; connect again to use it", r->id,
 			r->outcome ? r->outcome : state_string(r->state));
 	else if (ssh)
-		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested and waits for an answer; connect again when it is "
-			"approved%s", r->id, request_code_words(r, code));
+		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested%s %s; connect again when it is approved%s", r->id,
+			*undelivered ? "," : "", stands, request_code_words(r, code));
 	else
-		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested and waits for an answer; run the same command again "
-			"when it is approved (jitctl wait %s)%s", r->id, r->id, request_code_words(r, code));
+		client_verdict(c, GATE_PENDING, r, NULL, false, "%s is requested%s %s; run the same command again when it is approved "
+			"(jitctl wait %s)%s", r->id, *undelivered ? "," : "", stands, r->id, request_code_words(r, code));
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* sshd ends a login at its LoginGraceTime, by default 120 s and the same as Hold=, without a word.  Whom it cannot ask anything
+ * is shown the end of the wait only, so that comes before; whom it can ask sees how it stands all the time. */
+uint64_t account_hold_end(const struct client *c, uint64_t now)
+{
+	uint64_t end = now + (c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN);
+
+	return !strcmp(c->request->call->service, "sshd") && !c->looks ? sooner(end, c->began + MUTE_HOLD_USEC) : end;
 }
 
 static int on_hold(sd_event_source *s, uint64_t usec, void *userdata);
@@ -374,7 +392,7 @@ static void hold_clock(struct client *c, uint64_t at)
 {
 	sd_event_source_disable_unref(c->timer);
 	c->timer = NULL;
-	sd_event_add_time(c->jitd->event, &c->timer, CLOCK_BOOTTIME, at < c->hold_until ? at : c->hold_until, 0, on_hold, c);
+	sd_event_add_time(c->jitd->event, &c->timer, CLOCK_BOOTTIME, sooner(at, c->hold_until), 0, on_hold, c);
 }
 
 /* What the user sees of a wait by looking: how it stands, then the question to look again. */
@@ -428,6 +446,8 @@ void account_look(struct client *c, const struct gate_in *in)
 	}
 	if (!gate_get(in, "text")) { /* no questions here: an ordinary wait */
 		c->looks = false;
+		c->hold_until = sooner(c->hold_until, account_hold_end(c, clock_boot()));
+		hold_clock(c, c->hold_until);
 		return;
 	}
 	if (clock_boot() < c->asked_at + LOOK_PAUSE_USEC)
@@ -462,8 +482,11 @@ static void wait_for(struct client *c, struct request *r, bool joined)
 	c->request = r;
 	c->next_waiting = r->waiting;
 	r->waiting = c;
+	c->waits_since = now;
+	c->delivery = DELIVERY_FINE;
+	delivery_watch(c->jitd);
 	if (!c->hold_until)
-		c->hold_until = now + (c->jitd->policy ? c->jitd->policy->hold_usec : USEC_PER_MIN);
+		c->hold_until = account_hold_end(c, now);
 	hold = c->hold_until > now ? c->hold_until - now : 0;
 	hold_clock(c, c->hold_until);
 	/* In one message with the code: without a terminal only the first is shown. */

@@ -6,6 +6,7 @@ struct dirs dirs = {
 	.inbox = JIT_INBOX,
 	.grants = JIT_GRANTS,
 	.notes = JIT_NOTES,
+	.courier_status = JIT_COURIER_STATUS,
 	.worker = JIT_HELPERDIR "/jit-worker",
 	.context = JIT_HELPERDIR "/jit-context",
 	.check = JIT_HELPERDIR "/jit-check",

@@ -6,6 +6,7 @@ struct dirs {
 	const char *inbox;   /* JIT_INBOX */
 	const char *grants;  /* JIT_GRANTS */
 	const char *notes;   /* JIT_NOTES */
+	const char *courier_status; /* JIT_COURIER_STATUS */
 	const char *worker;  /* the program jit-worker */
 	const char *context; /* the program jit-context */
 	const char *check;   /* the program jit-check */

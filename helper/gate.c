@@ -315,6 +315,7 @@ static struct client *client_add(struct gate *g, int fd, struct process *p)
 		return NULL;
 	c->gate = g;
 	c->jitd = g->jitd;
+	c->began = clock_boot();
 	c->fd = fd;
 	c->process = *p;
 	c->next = g->clients;

@@ -13,6 +13,7 @@
  * intake.c    decisions and revocations from the inbox, judged
  * sudoers.c   whether sudo would let it be done at all, asked before people are
  * session.c   open and close of sessions
+ * delivery.c  who waits is told when nobody can have been reached
  * exact.c     sudo's plugin: behind its account phase, and what rules let through of sudo
  * replay.c    the ledger read again at start
  * record.c    records, refusals counted, receipts
@@ -108,8 +109,15 @@ struct request {
 	bool armed;          /* slice and timer stand for the deadline in force */
 	unsigned warned;     /* warnings given */
 	bool stale;          /* from another boot */
+	bool delivered;      /* the courier has said so, for words */
 	uint64_t retry_at;   /* a record could not be written: try again then; 0: nothing to retry */
 	bool ending;         /* the deadline has come: nothing new, processes are being ended */
+};
+
+/* Why a request is not with the hub, or nothing can come back. */
+enum delivery {
+	DELIVERY_FINE, DELIVERY_NO_COURIER, DELIVERY_UNREADABLE, DELIVERY_UNCONFIGURED, DELIVERY_REFUSED, DELIVERY_UNREACHABLE,
+	DELIVERY_NOT_TAKEN, DELIVERY_NOT_TAKEN_WHY
 };
 
 struct checks;
@@ -139,6 +147,7 @@ struct jitd {
 	struct request *requests; /* newest first; settled ones are kept for a day, at most SETTLED_MAX */
 	struct ledger *ledger;  /* NULL: cannot be opened, see no_ledger; then nothing passes */
 	struct why no_ledger;
+	struct why not_recorded; /* why the last record could not be written; "": it could */
 	unsigned ledger_tries;
 	struct units *units;
 	struct worker *worker;
@@ -155,6 +164,7 @@ struct jitd {
 	struct sudoers *sudoers;
 	struct journal *untold, **untold_end; /* the journal's messages that wait until the answer is out */
 	sd_event_source *teller;
+	sd_event_source *delivery; /* the next look at the courier's status; NULL: nobody waits */
 	struct allowed_login *allowed; /* ssh logins that a rule let through, until their session opens */
 	struct allowed_sudo *allowed_sudo; /* processes of sudo that a rule let through, until their session opens */
 	struct identity_cache *identities;
@@ -265,6 +275,8 @@ void account_look(struct client *c, const struct gate_in *in); /* the answer to 
 void account_cancel(struct client *c); /* the client goes away: tickets, waiting */
 /* The files behind the call are read, as the caller sees them: a ticket of the worker, or -errno. */
 int account_read_file(struct client *c, const struct call *k, worker_file_done done);
+/* When C, which waits for its request from NOW on, is held no longer; boot usec. */
+uint64_t account_hold_end(const struct client *c, uint64_t now);
 /* Goes on with C from what is known by now; every step that must wait comes back here. */
 void account_judge(struct client *c);
 void identities_free(struct jitd *j);
@@ -308,6 +320,13 @@ bool exact_settle(struct client *c, const struct rule *rule);
 /* May this process open a session as USER because a rule let it through?  Once. */
 bool exact_session(struct client *c, const char *service, const char *user);
 
+/* ---- delivery.c ---- */
+#define DELIVERY_WORDS_MAX 320
+/* How it stands with R, which is pending, in words to stand behind its id; "" when there is nothing to say. */
+enum delivery delivery_trouble(struct request *r, char buf[static DELIVERY_WORDS_MAX]);
+/* A client begins to wait: it is told when nobody can be reached, and when that changes. */
+void delivery_watch(struct jitd *j);
+
 /* ---- gate.c ---- */
 struct gate;
 struct client {
@@ -328,6 +347,9 @@ struct client {
 	unsigned reasons_asked;
 	bool looks;               /* it can be asked to look again, as far as we know */
 	char *conn;               /* sshd: the connection; NULL */
+	uint64_t began, waits_since;   /* boot usec: it came; it waits for people */
+	enum delivery delivery;        /* what it was told of that, */
+	unsigned delivery_changes;     /* … how often */
 	uint64_t hold_until, asked_at; /* boot usec: the end of Hold=, 0 before the first wait; the last question to look */
 	bool file_read, account_known; /* call->file is what could be had; PAM_USER has a uid */
 	uint64_t file_turn;       /* the turn of the event loop in which call->file was read */

@@ -4,7 +4,7 @@ include $(srcdir)/helper/hands.mk
 noinst_LTLIBRARIES += helper/libjitd.la
 helper_libjitd_la_SOURCES = helper/account.c helper/account-checks.c helper/call.c helper/call.h helper/context.c \
 	helper/context.h helper/context-wire.h helper/past.c helper/past.h \
-	helper/control.c helper/control.h helper/ends.c helper/explain.h helper/explain.c helper/gate.c helper/intake.c helper/jitd.h helper/lives.c \
+	helper/control.c helper/control.h helper/delivery.c helper/ends.c helper/explain.h helper/explain.c helper/gate.c helper/intake.c helper/jitd.h helper/lives.c \
 	helper/lives.h helper/methods.c helper/process.c helper/record.c helper/release.c helper/release-checks.c helper/release.h \
 	helper/replay.c helper/request.c \
 	helper/exact.c helper/session.c helper/show.c helper/sudoers.c helper/uses.c

@@ -308,6 +308,7 @@ static int run(struct jitd *j)
 		sd_notify(0, "STOPPING=1");
 	}
 	sd_event_source_disable_unref(minute);
+	j->delivery = sd_event_source_disable_unref(j->delivery);
 	stop(j);
 	sd_event_unref(j->event);
 	return r;

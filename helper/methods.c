@@ -312,6 +312,7 @@ static void method_status(struct control_call *k)
 		json_add_str(ledger, "head", head->hash);
 	}
 	json_add_str(ledger, "state", !head ? j->no_ledger.text : ledger_broken(j->ledger, &w) ? w.text : "whole");
+	json_add_str(ledger, "failed", *j->not_recorded.text ? j->not_recorded.text : NULL);
 	json_add(o, "ledger", ledger);
 	control_reply_json(k, o);
 }

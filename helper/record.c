@@ -106,7 +106,9 @@ int record(struct jitd *j, enum jit_event event, const char *id, struct json_obj
 	}
 	kept = json_object_get(fields); /* the ledger takes its own */
 	r = ledger_append(j->ledger, event, fields, syncs[event].sync, w);
+	j->not_recorded = (struct why){ "" };
 	if (r < 0) {
+		j->not_recorded = *w;
 		log_error("cannot record %s %s: %s", event_name(event), id ? id : "", w->text);
 		return r;
 	}

@@ -295,7 +295,7 @@ def test_status(cli, jitd, tmp_path):
     assert re.search(r"jitd +running since .*\(10 d ago\), version 0.1.0, pid 42", r.out)
     assert re.search(r"rules +3 in force", r.out)
     assert re.search(r"requests +1 pending, 2 granted", r.out)
-    assert re.search(r"ledger +whole, 214 records, head cdcdcdcdcdcdcdcd", r.out)
+    assert re.search(r"ledger +whole when jitd started, 214 records, head cdcdcdcdcdcdcdcd\n", r.out)
     assert re.search(r"hub +reachable since .*\(2 h ago\): https://hub:8443", r.out)
     assert re.search(r"delivered .*\(2 min ago\)", r.out)
     assert cli("status", "--json", "--courier", str(courier)).json()["jitd"] == STATUS
@@ -314,6 +314,14 @@ def test_status_troubles(cli, jitd, tmp_path):
     courier.write_text("{")
     assert cli("status", "--courier", str(courier)).code == 0
     assert "not running, or not enrolled" in cli("status", "--courier", str(tmp_path / "none")).out
+
+
+def test_status_of_a_full_disk(cli, jitd, tmp_path):
+    """The chain is whole, and nothing can be added to it."""
+    jitd.answer("Status", dict(STATUS, ledger=dict(STATUS["ledger"], failed="write: No space left on device\x1b[1m")))
+    out = cli("status", "--courier", str(tmp_path / "none")).out
+    assert re.search(r"ledger +whole when jitd started, .*\n +the last record could not be written, and what needs one is refused:"
+                     r"\s+write: No\s+space\s+left\s+on\s+device\\x1b\[1m", out), out
 
 
 def test_explain(cli, jitd):

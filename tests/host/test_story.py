@@ -230,11 +230,43 @@ def test_hub_away(web, hub):
     bob.expect(r"status=(\d+)\r")
     assert bob.match.group(1) == "4" and "hub:8443" in bob.before, bob.before
     assert [r["event"] for r in told(web, request)] == ["requested"]
+    term.expect(rf"{request}: not delivered yet: the hub cannot be reached since \d\d:\d\d\r")
+    assert re.search(r"outbox +1 still to be delivered", plain(web.run("jitctl", "status").stdout))
     hub.run("systemctl", "start", "jit-hub.service")
+    term.expect(rf"{request}: delivered now; still waiting for 1 of sre", timeout=60)
+    assert "not delivered" not in term.before, term.before  # once
     answer(hub, "approve", request)
     code, text = status(term)
     assert code == 0 and "approved by bob" in text, text
     assert [r["event"] for r in told(web, request)][:4] == ["requested", "decided", "granted", "opened"]
+
+
+def test_courier_stopped(web, hub):
+    """Said while she waits, and at the end of Hold=, without a terminal too."""
+    web.run("systemctl", "stop", "jit-courier.service")
+    web.put("/etc/jit/jitd.conf.d/20-hold.conf", "[Host]\nHold=9s\n")
+    web.run("systemctl", "reload", "jitd.service")
+    try:
+        term, request = ask(web)
+        said = "not delivered yet: the courier is not running"
+        term.expect_exact(f"{request}: {said}")
+        code, text = status(term)
+        assert code == 1 and f"{request} is requested, {said}; run the same command again" in text, text
+        done = web.ssh("alice", *SUDO.split(), check=False)
+        assert done.returncode == 1 and re.search(f"{ID} is requested, {said};", done.stderr), done.stderr
+        web.run("systemctl", "start", "jit-courier.service")
+        term.sendline(SUDO)
+        term.expect(rf"{request}: still waiting")
+        code, text = status(term)
+        assert code == 1 and f"{request} is requested and waits for an answer" in text and "delivered" not in text, text
+        assert "outbox" not in web.run("jitctl", "status").stdout
+        web.run("systemctl", "stop", "jit-courier.service")
+        term.sendline(SUDO)
+        term.expect_exact(f"{request}: delivered, but no answer can come now: the courier is not running")
+    finally:
+        web.run("rm", "/etc/jit/jitd.conf.d/20-hold.conf")
+        web.run("systemctl", "reload", "jitd.service")
+        web.run("systemctl", "start", "jit-courier.service")
 
 
 def test_jitd_away(web):

@@ -6,7 +6,7 @@ tests_host_units_probe_LDADD = helper/libhands.la
 if CMOCKA
 hands_tests = tests/unit/test-spool tests/unit/test-worker tests/unit/test-identity tests/unit/test-verify tests/unit/test-expire \
 	tests/unit/test-look tests/unit/test-writable tests/unit/test-context tests/unit/test-past \
-	tests/unit/test-record tests/unit/test-whom tests/unit/test-checks
+	tests/unit/test-record tests/unit/test-whom tests/unit/test-checks tests/unit/test-delivery
 check_PROGRAMS += $(hands_tests)
 TESTS += $(hands_tests)
 endif
@@ -42,4 +42,6 @@ tests_unit_test_past_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
 tests_unit_test_writable_SOURCES = tests/unit/test-writable.c $(helper_writable)
 tests_unit_test_writable_LDADD = lib/libjit.la $(CMOCKA_LIBS)
 tests_unit_test_whom_SOURCES = tests/unit/test-whom.c tests/unit/no-main.c tests/unit/site.h tests/unit/site.c
+tests_unit_test_delivery_SOURCES = tests/unit/test-delivery.c tests/unit/no-main.c
+tests_unit_test_delivery_LDADD = helper/libjitd.la $(CMOCKA_LIBS)
 tests_unit_test_whom_LDADD = helper/libjitd.la $(CMOCKA_LIBS)

@@ -9,6 +9,7 @@ static uint64_t now;
 static struct {
 	unsigned lines, count, with_user;
 	char last[2048];
+	bool full; /* the disk */
 } seen;
 
 uint64_t __wrap_clock_boot(void);
@@ -30,6 +31,10 @@ int __wrap_ledger_append(struct ledger *l, enum jit_event event, struct json_obj
 {
 	uint64_t count = 0;
 
+	if (seen.full) {
+		json_object_put(fields);
+		return why(w, -ENOSPC, "write: %s", strerror(ENOSPC));
+	}
 	seen.lines++;
 	json_u64(fields, "count", &count);
 	seen.count += (unsigned)count;
@@ -123,10 +128,21 @@ static void refusals(void **state)
 	assert_int_equal(seen.count, 256 + 50 + 172 + 22);
 }
 
+/* For the status: until one can be written again. */
+static void full(void **state)
+{
+	seen.full = true;
+	assert_int_equal(record(&jitd, EV_ALLOWED, NULL, json_object_new_object(), NULL), -ENOSPC);
+	assert_string_equal(jitd.not_recorded.text, "write: No space left on device");
+	seen.full = false;
+	assert_int_equal(record(&jitd, EV_ALLOWED, NULL, json_object_new_object(), NULL), 0);
+	assert_string_equal(jitd.not_recorded.text, "");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { T(denials), T(denials_late), T(too_many_denials), T(refusals) };
+	const struct CMUnitTest tests[] = { T(denials), T(denials_late), T(too_many_denials), T(refusals), T(full) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
