@@ -235,6 +235,20 @@ void explain_print(struct json_object *o)
 	}
 }
 
+/* What is judged all the same, and should not be taken for more than it is. */
+static void remark(const struct cli *c)
+{
+	const char *user = c->value[OPT_USER], *service = c->value[OPT_SERVICE] ? c->value[OPT_SERVICE] : "sudo";
+	CLEAN(free_p) char *name = user ? text_escape(user, strlen(user), 64) : NULL;
+	const struct passwd *pw = user ? getpwnam(user) : NULL;
+
+	if (pw && pw->pw_uid == 0 && (!strcmp(service, "sudo") || !strcmp(service, "sudo-i") || !strcmp(service, "su") ||
+	    !strcmp(service, "su-l")))
+		cli_warn("root itself is never asked in sudo and su: it passes, whatever the rules say");
+	else if (user && !pw && !c->value[OPT_GROUPS])
+		cli_warn("there is no user %s here, so the groups are unknown (--groups says them)", name ? name : "?");
+}
+
 int verb_explain(struct cli *c)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
@@ -252,6 +266,7 @@ int verb_explain(struct cli *c)
 		r = c->value[OPT_CONFDIR] ? explain_local(c, &place, &o) : explain_jitd(c, &place, &o);
 	if (r != CLI_DONE)
 		return r;
+	remark(c);
 	if (c->json)
 		screen_json(stdout, o);
 	else

@@ -260,6 +260,10 @@ int main(int argc, char **argv)
 	log_setup("jit-courier", debug);
 	if (optind == argc)
 		return carry(&paths);
+	if (!strcmp(argv[optind], "enroll") && argc - optind == 2 && !strcmp(argv[optind + 1], "--help")) {
+		usage(stdout);
+		return EXIT_SUCCESS;
+	}
 	if (!strcmp(argv[optind], "enroll"))
 		return enroll_command(&paths, argc - optind, argv + optind);
 	usage(stderr);

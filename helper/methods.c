@@ -235,6 +235,31 @@ static bool find_command(struct ask *a)
 		(const char *const *)j->policy->secure_path, on_path, a) > 0;
 }
 
+/* sudo would say so in words of its own. */
+static void on_target(int result, uid_t uid, void *userdata)
+{
+	struct ask *a = userdata;
+	struct control_call *k = a->call;
+
+	if (result == -ENOENT)
+		control_error(k, "Refused", "there is no account %s on this host", a->what->target);
+	else if (result < 0)
+		control_error(k, "Failed", "the account %s cannot be looked up: %s", a->what->target, strerror(-result));
+	else if (!control_jitd(k)->policy)
+		control_error(k, "Misconfigured", "no rules are in force on this host");
+	else if (find_command(a))
+		return;
+	else
+		control_error(k, "Busy", "this host is too busy; try again");
+	ask_free(a);
+}
+
+/* True: on_target() will be called. */
+static bool find_target(struct ask *a)
+{
+	return worker_target(control_jitd(a->call)->worker, a->process.uid, a->what->target, on_target, a) > 0;
+}
+
 static void method_request(struct control_call *k)
 {
 	CLEAN(json_put_p) struct json_object *o = NULL;
@@ -261,7 +286,7 @@ static void method_request(struct control_call *k)
 		control_error(k, "Misused", "a request needs argv (1 to %d words) and a valid target", GATE_FIELDS);
 	else if (!j->policy)
 		control_error(k, "Misconfigured", "no rules are in force on this host");
-	else if (find_command(a))
+	else if (find_target(a))
 		return;
 	else
 		control_error(k, "Busy", "this host is too busy; try again");

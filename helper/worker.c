@@ -206,15 +206,25 @@ static uint64_t whose_name(const char *name)
 	return WHOSE_NAME | hash;
 }
 
-int worker_account(struct worker *w, const char *name, worker_account_done done, void *userdata)
+static int account_job(struct worker *w, uint64_t whose, const char *name, worker_account_done done, void *userdata)
 {
-	struct job *j = job_new(w, "account", whose_name(name), userdata);
+	struct job *j = job_new(w, "account", whose, userdata);
 
 	if (!j)
 		return -ENOMEM;
 	j->answer = account_answer;
 	j->done.account = done;
 	return job_queue(w, LANE_NAMES, j, add_bytes(j->question, "name", name));
+}
+
+int worker_account(struct worker *w, const char *name, worker_account_done done, void *userdata)
+{
+	return account_job(w, whose_name(name), name, done, userdata);
+}
+
+int worker_target(struct worker *w, uid_t uid, const char *name, worker_account_done done, void *userdata)
+{
+	return account_job(w, uid, name, done, userdata);
 }
 
 int worker_identity(struct worker *w, uid_t uid, worker_identity_done done, void *userdata)

@@ -42,6 +42,8 @@ typedef void (*worker_account_done)(int result, uid_t uid, void *userdata);
  * as may).  The callback is never called from inside the call.  UID: for whom it is done. */
 /* The uid of an account's name (for sshd, where the name is the kernel's only witness). */
 int worker_account(struct worker *w, const char *name, worker_account_done done, void *userdata);
+/* The same of an account that UID names. */
+int worker_target(struct worker *w, uid_t uid, const char *name, worker_account_done done, void *userdata);
 int worker_identity(struct worker *w, uid_t uid, worker_identity_done done, void *userdata);
 /* What PATH (absolute) is, and what runs it: links are followed as execve would, judged by the descriptor, digests up to 256 MiB.
  * Each file bears its own error, RESULT is of the whole.  ROOT: the root directory of who is going to run it (process_root();

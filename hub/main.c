@@ -118,6 +118,13 @@ static void hub_stop(struct hub *hub)
 	hub_conf_done(&hub->conf);
 }
 
+/* systemctl status shows them beside the exit code. */
+static void last_words(const char *words)
+{
+	log_last("%s", words);
+	sd_notifyf(0, "STATUS=%s", words);
+}
+
 static int serve(const char *config, const char *statedir)
 {
 	struct conf_errors errors = { 0 };
@@ -127,14 +134,14 @@ static int serve(const char *config, const char *statedir)
 
 	r = hub_conf_load(config ? config : HUB_CONF, config != NULL, &hub.conf, &errors);
 	for (size_t i = 0; i < errors.n; i++)
-		log_error("%s", errors.list[i]);
+		last_words(errors.list[i]);
 	conf_errors_done(&errors);
 	if (r < 0)
 		return EXIT_FAILURE;
 	raise_nofile();
 	r = hub_start(&hub, statedir, &w);
 	if (r < 0) {
-		log_error("%s", w.text);
+		last_words(w.text);
 		hub_stop(&hub);
 		return EXIT_FAILURE;
 	}

@@ -77,3 +77,18 @@ void log_msg(int priority, const char *fmt, ...)
 		(void)dprintf(STDERR_FILENO, "%s: %s\n", state.identifier, line);
 	errno = saved;
 }
+
+void log_last(const char *fmt, ...)
+{
+	char raw[LINE_SIZE] = "", line[LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(raw, sizeof raw, fmt, ap);
+	va_end(ap);
+	text_line(line, sizeof line, raw, strlen(raw));
+	if (state.journal) /* which puts the identifier before it; sd-daemon(3) has the prefix */
+		(void)dprintf(STDERR_FILENO, "<%d>%s\n", LOG_ERR, line);
+	else
+		(void)dprintf(STDERR_FILENO, "%s: %s\n", state.identifier, line);
+}

@@ -209,14 +209,27 @@ static enum match match_User(const struct rule *r, const struct facts *f, struct
 	return explain(match_list(r, r->user, is_user, f), "user", f->user, r->user, w);
 }
 
-static enum match match_Target(const struct rule *r, const struct facts *f, struct why *w)
-{
-	return explain(match_list(r, r->target, is_target, f), "target", f->target, r->target, w);
-}
-
 static bool is_sudo(const struct facts *f)
 {
 	return !known(f->service) || strcmp(f->service, "sudo") == 0 || strcmp(f->service, "sudo-i") == 0;
+}
+
+/* What whoever typed the line can do about it. */
+static const char *target_remedy(const struct facts *f)
+{
+	return is_sudo(f) && !known(f->target) ? " (write -u NAME, and each option of sudo in full and apart)" : "";
+}
+
+static enum match match_Target(const struct rule *r, const struct facts *f, struct why *w)
+{
+	enum match m = explain(match_list(r, r->target, is_target, f), "target", f->target, r->target, w);
+	struct why plain;
+
+	if (m == MATCH_UNKNOWN && w) {
+		plain = *w;
+		why(w, 0, "%s%s", plain.text, target_remedy(f));
+	}
+	return m;
 }
 
 /* Absolute, without empty parts, "." and "..": else the same file would have other names that no pattern foresees. */
@@ -455,7 +468,7 @@ bool fit_for_allow(const struct facts *f, struct why *w)
 {
 	const char *missing = NULL;
 
-	if (f->marked)
+	if (f->marked && known(f->target)) /* else that is the mark, or one that goes with it */
 		why(w, 0, "the call is marked as odd (sudo's -R -D -g -E or VAR=value, a cut or contradicting command line)");
 	else if (!known(f->service))
 		missing = "service";
@@ -466,6 +479,6 @@ bool fit_for_allow(const struct facts *f, struct why *w)
 	else if (is_sudo(f) && !binary_known(f))
 		missing = "command"; /* su's is words for a shell: only a rule with Command= needs to know it */
 	if (missing)
-		why(w, 0, "the %s is unknown", missing);
+		why(w, 0, "the %s is unknown%s", missing, strcmp(missing, "target") == 0 ? target_remedy(f) : "");
 	return !f->marked && !missing;
 }

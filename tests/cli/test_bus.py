@@ -333,8 +333,13 @@ def test_explain(cli, jitd):
     assert asked["argv"] == ["ls", "-l"] and asked["binary"].endswith("/ls") and asked["user"] == "alice"
     cli("explain", "--groups", "ops,dba", "ls")
     assert json.loads(jitd.call()[1])["groups"] == ["ops", "dba"]
-    cli("explain", "--user", "nosuchuser", "ls")
+    r = cli("explain", "--user", "nosuchuser", "ls")
     assert "groups" not in json.loads(jitd.call()[1])
+    assert r.code == 0 and "there is no user nosuchuser here" in r.err and "approve by rule web" in r.out
+    assert "never asked" in cli("explain", "--user", "root", "ls").err
+    assert "never asked" in cli("explain", "--user", "root", "--service", "su").err
+    assert cli("explain", "--user", "root", "--service", "sshd").err == ""
+    assert cli("explain", "--user", "nosuchuser", "--groups", "a", "ls").err == ""
 
 
 def test_completion(cli, jitd):

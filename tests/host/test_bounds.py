@@ -166,6 +166,27 @@ def test_what_sudoers_allows_is_asked(ahead, words):
     assert re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}", done.stdout) and len(paged(ahead)) == 1, done
 
 
+def test_an_account_that_is_none_is_told_before_sudo_is_asked(ahead):
+    done = ahead.host.ssh("carol", "jitctl request -u nobodyy true one", check=False)
+    assert done.returncode == 1 and "there is no account nobodyy on this host" in done.stderr, done.stderr
+    assert not paged(ahead) and not refusals(ahead)
+
+
+def test_a_hub_that_cannot_start_says_why_in_its_status(ahead):
+    host = ahead.host
+    host.install("pam-jit-hub")
+    host.put("/etc/jit-hub/hub.key", "secret", 0o600)
+    host.put("/etc/jit-hub/hub.pem", "public")
+    host.put("/etc/jit-hub/hub.conf", "[Hub]\nCertificate=/etc/jit-hub/hub.pem\nPrivateKey=/etc/jit-hub/hub.key\n")
+    host.run("systemctl", "restart", "jit-hub.service", check=False)
+    try:
+        status = host.run("systemctl", "status", "-l", "jit-hub.service", check=False).stdout
+        assert "Status: \"/etc/jit-hub/hub.key: " in status, status
+        assert "hub.key: " in host.run("journalctl", "-u", "jit-hub.service", "-p", "err", "-o", "cat").stdout
+    finally:
+        host.run("systemctl", "stop", "jit-hub.service", "jit-hub.socket", check=False)
+
+
 @pytest.fixture
 def other_sudo(ahead):
     """Puts a script where sudo is."""

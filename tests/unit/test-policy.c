@@ -419,7 +419,8 @@ static const struct {
 	{ "User=bob\n" ALLOW, "sudo - root /bin/id id", "user cannot be compared with bob: it is unknown" },
 	{ "Service=su\n" ALLOW, "sudo alice root /bin/id id", "service is sudo, not su" },
 	{ "Target=postgres\n" ALLOW, "sudo alice root /bin/id id", "target is root, not postgres" },
-	{ "Target=postgres\n" ALLOW, "sudo alice - /bin/id id", "target cannot be compared with postgres: it is unknown" },
+	{ "Target=postgres\n" ALLOW, "sudo alice - /bin/id id", "target cannot be compared with postgres: it is unknown"
+		" (write -u NAME, and each option of sudo in full and apart)" },
 	{ "Target=postgres\n" DENY, "sudo alice - /bin/id id", "" },
 	{ "Command=/bin/ls -l | /bin/ps *\n" ALLOW, "sudo alice root /bin/id id",
 		"command /bin/id with 0 arguments is not /bin/ls -l | /bin/ps *" },
@@ -440,7 +441,8 @@ static const struct {
 	{ "Hours=Tue UTC | 10:00-11:00 UTC\n" ALLOW, "sudo alice root /bin/id id time=1780300800",
 		"it is Mon 08:00 in UTC, not Tue UTC | 10:00-11:00 UTC" },
 	{ "Hours=Tue UTC\n" ALLOW, "sudo alice root /bin/id id", "time cannot be compared with Tue UTC: it is unknown" },
-	{ ALLOW, "sudo alice - /bin/id id", "the target is unknown" },
+	{ ALLOW, "sudo alice - /bin/id id", "the target is unknown"
+		" (write -u NAME, and each option of sudo in full and apart)" },
 	{ ALLOW, "sudo alice root - id", "the command is unknown" },
 	{ ALLOW, "sudo alice root /bin/id id marked",
 		"the call is marked as odd (sudo's -R -D -g -E or VAR=value, a cut or contradicting command line)" },
@@ -487,7 +489,8 @@ static void unknown_words(void **state)
 	read_call("sudo alice - /bin/id id", &c);
 	policy_decide(p, &c.facts, &v);
 	assert_true(policy_unknown_words(p, &c.facts, &v, &w));
-	assert_string_equal(w.text, "could not be judged: the target is unknown");
+	assert_string_equal(w.text, "could not be judged: the target is unknown (write -u NAME, and each option of sudo in full "
+		"and apart)");
 	read_call("sudo alice root /bin/id id", &c);
 	policy_decide(p, &c.facts, &v);
 	assert_false(policy_unknown_words(p, &c.facts, &v, &w));
