@@ -14,7 +14,8 @@
 #define FRESH_USEC (20 * USEC_PER_SEC) /* results older than this say nothing about now */
 #define RUNS_MAX 4                      /* looked at anew so often for one call: rules read anew, a slow answer for a reason */
 #define QUIET_USEC USEC_PER_SEC         /* then the user is told what is waited for */
-#define PATIENCE_USEC (30 * USEC_PER_SEC) /* besides CheckWithin=: until the client will have heard something else */
+/* Besides CheckWithin= for the turn and for the look: until the client will have heard something else. */
+#define PATIENCE_USEC (30 * USEC_PER_SEC)
 #define FACT_MAX 4096
 #define REASONS_MAX 3
 
@@ -99,7 +100,7 @@ static int on_quiet(sd_event_source *s, uint64_t usec, void *userdata)
 	struct client *c = userdata;
 	uint64_t within = c->jitd->policy ? c->jitd->policy->check_within_usec : 0;
 
-	client_progress(c, NULL, within + PATIENCE_USEC, "looking at the state of %s first", c->jitd->host);
+	client_progress(c, NULL, 2 * within + PATIENCE_USEC, "looking at the state of %s first", c->jitd->host);
 	return 0;
 }
 

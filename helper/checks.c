@@ -19,12 +19,23 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
-#define RUNNING_MAX 6
 #define RUNNING_PER_UID 2
-#define WAITING_MAX 256
+#define WAITING_MAX 256 /* in each lane */
 #define WAITING_PER_UID 16
-#define WAIT_USEC (15 * USEC_PER_SEC) /* so long for others; then it is not begun any more */
+#define WAIT_MARGIN_USEC (15 * USEC_PER_SEC) /* beyond CheckWithin=; then it is not begun any more */
 #define ANSWER_COLUMNS CHECK_WORDS_MAX
+
+/* What a run may have to wait for.  Each lane has places of its own, so that a built-in check never stands behind programs of
+ * the site that hang; and keeps some for users who have nothing running in it. */
+enum lane { LANE_BUILT_IN, LANE_COURIER, LANE_EXEC };
+
+static const struct {
+	unsigned places, kept;
+} lanes[] = {
+	[LANE_BUILT_IN] = { 4, 2 },
+	[LANE_COURIER] = { 4, 2 },
+	[LANE_EXEC] = { 8, 4 },
+};
 
 /* One check of a run.  OPEN while its result is not known. */
 struct item {
@@ -42,6 +53,7 @@ struct run {
 	struct checks *c;
 	int ticket;
 	uid_t uid;
+	enum lane lane;
 	uint64_t within;
 	char *host;
 	struct json_object *facts;
@@ -422,34 +434,36 @@ static void run_begin(struct run *r)
 	run_over_if_known(r);
 }
 
-static unsigned running_of(const struct checks *c, uid_t uid, unsigned *all)
+/* How many of LIST are in LANE; *MINE of them are UID's. */
+static unsigned in_lane(const struct run *list, enum lane lane, uid_t uid, unsigned *mine)
 {
-	unsigned n = 0;
+	unsigned all = 0;
 
-	*all = 0;
-	for (const struct run *r = c->running; r; r = r->next) {
-		n += r->uid == uid;
-		++*all;
-	}
-	return n;
+	*mine = 0;
+	for (; list; list = list->next)
+		if (list->lane == lane) {
+			*mine += list->uid == uid;
+			all++;
+		}
+	return all;
 }
 
-/* Whose turn it is: the oldest of those whose user has the least running. */
+/* Whose turn it is: the oldest of those whose user has the least running, where its lane has a place for it. */
 static struct run *next_run(struct checks *c)
 {
 	struct run *best = NULL;
-	unsigned least = RUNNING_PER_UID, all;
+	unsigned least = RUNNING_PER_UID;
 
 	for (struct run *r = c->waiting; r; r = r->next) {
-		unsigned n = running_of(c, r->uid, &all);
+		unsigned mine, all = in_lane(c->running, r->lane, r->uid, &mine);
+		unsigned places = lanes[r->lane].places - (mine ? lanes[r->lane].kept : 0);
 
-		if (n < least) {
-			least = n;
+		if (mine < least && all < places) {
+			least = mine;
 			best = r;
 		}
 	}
-	(void)running_of(c, 0, &all);
-	return all < RUNNING_MAX ? best : NULL;
+	return best;
 }
 
 static int on_wake(sd_event_source *s, void *userdata)
@@ -497,6 +511,18 @@ static int take_items(struct run *r, const struct rule *rule, bool local)
 	return 0;
 }
 
+static enum lane lane_of(const struct run *r)
+{
+	enum lane lane = LANE_BUILT_IN;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->item[i].open && r->item[i].check.kind == CHECK_EXEC)
+			return LANE_EXEC;
+		else if (r->item[i].open && !is_local(&r->item[i]))
+			lane = LANE_COURIER;
+	return lane;
+}
+
 static struct run *run_new(struct checks *c, const struct checks_question *q)
 {
 	CLEAN(run_free_p) struct run *r = calloc(1, sizeof(*r));
@@ -513,7 +539,9 @@ static struct run *run_new(struct checks *c, const struct checks_question *q)
 	r->host = strdup(q->host);
 	if (!r->host || !r->facts || take_items(r, q->rule, q->local) < 0)
 		return NULL;
-	if (sd_event_add_time_relative(c->event, &r->clock, CLOCK_MONOTONIC, WAIT_USEC, 10000, on_waited, r) < 0)
+	r->lane = lane_of(r);
+	/* Whoever runs now has ended by then. */
+	if (sd_event_add_time_relative(c->event, &r->clock, CLOCK_MONOTONIC, r->within + WAIT_MARGIN_USEC, 10000, on_waited, r) < 0)
 		return NULL;
 	return STEAL_PTR(r);
 }
@@ -521,23 +549,22 @@ static struct run *run_new(struct checks *c, const struct checks_question *q)
 int checks_start(struct checks *c, const struct checks_question *q)
 {
 	CLEAN(json_put_p) __attribute__((unused)) struct json_object *facts = q->facts; /* taken, whatever comes of it */
-	struct run *r, **last = &c->waiting;
-	unsigned all = 0, mine = 0;
+	struct run **last = &c->waiting;
+	CLEAN(run_free_p) struct run *r = run_new(c, q);
+	unsigned mine;
+	int ticket;
 
-	for (; *last; last = &(*last)->next) {
-		all++;
-		mine += (*last)->uid == q->uid;
-	}
-	if (all >= WAITING_MAX || mine >= WAITING_PER_UID)
-		return -EAGAIN;
-	r = run_new(c, q);
 	if (!r)
 		return -ENOMEM;
+	if (in_lane(c->waiting, r->lane, r->uid, &mine) >= WAITING_MAX || mine >= WAITING_PER_UID)
+		return -EAGAIN;
+	while (*last)
+		last = &(*last)->next;
 	c->ticket = c->ticket == INT_MAX ? 1 : c->ticket + 1;
-	r->ticket = c->ticket;
-	*last = r;
+	ticket = r->ticket = c->ticket;
+	*last = STEAL_PTR(r);
 	wake(c);
-	return r->ticket;
+	return ticket;
 }
 
 void checks_cancel(struct checks *c, int ticket)

@@ -1,5 +1,6 @@
 /* The checks of a rule, looked at for one call: on the host by jit-check, over the network by the courier; at most as many
- * at once as the host can bear, each user in turn, and all of it within a time.  Nothing here decides: see policy_checked(). */
+ * at once as the host can bear, each user in turn, and all of it within a time.  Those with exec: programs, those with URLs and
+ * those of built-in checks alone have places of their own.  Nothing here decides: see policy_checked(). */
 #pragma once
 #include <json-c/json.h>
 #include <stdint.h>

@@ -277,6 +277,25 @@ static void turns(void **state)
 	assert_true(hanging[0].order < hanging[3].order);
 }
 
+/* Programs of three users hang in all the places that they can have: whoever has none running finds one, and built-in checks
+ * do not even see them. */
+static void programs_that_hang(void **state)
+{
+	struct got hanging[6], built_in, program;
+
+	within = 5 * USEC_PER_SEC;
+	pretend("if grep -q hangs /proc/self/fd/0; then exec sleep 60; else echo '{\"results\":[{\"holds\":true,\"text\":\"a\"}]}'; fi");
+	for (size_t i = 0; i < ELEMENTS(hanging); i++)
+		assert_true(start(LIST("exec:/hangs"), 1000 + (uid_t)i / 2, &hanging[i]) > 0);
+	hands_idle();
+	assert_true(start(LIST("up>1s"), 1004, &built_in) > 0);
+	hands_until(&built_in.came);
+	assert_int_equal(built_in.order, 1);
+	assert_true(start(LIST("exec:/quick"), 1004, &program) > 0);
+	hands_until(&program.came);
+	assert_int_equal(program.order, 2);
+}
+
 static void quotas_and_leaving(void **state)
 {
 	struct got g[17], other;
@@ -327,7 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_real_one), TEST(pretenders), TEST(courier), TEST(the_question), TEST(no_courier), TEST(of_an_earlier_life),
-		TEST(turns), TEST(quotas_and_leaving), TEST(results_of_other_checks),
+		TEST(turns), TEST(programs_that_hang), TEST(quotas_and_leaving), TEST(results_of_other_checks),
 	};
 
 	return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
