@@ -251,28 +251,49 @@ static void check_hint(struct loader *l, const struct draft *d, const struct rul
 			" leave it out");
 }
 
+static bool may_ask(const struct draft *d, const struct rule *r)
+{
+	return r->decision == DECISION_APPROVE || (r->decision == DECISION_ALLOW && (d->said & bit(KEY_Escalate)));
+}
+
+/* What is said and would have no effect is a slip: who wrote it believes in it. */
+static void check_effects(struct loader *l, const struct draft *d, const struct rule *r)
+{
+	for (int i = 0; i < KEY_COUNT; i++) {
+		enum policy_key key = (enum policy_key)i;
+
+		/* An escalation brings a need of its own. */
+		if ((d->said & bit(key)) && (policy_key_table[key].sections & TERMS)
+		    && (!may_ask(d, r) || (key == KEY_Need && r->decision != DECISION_APPROVE)))
+			MISTAKE(l, d->where[key], "%s= in a rule whose Decision= is %s: nobody is asked; remove one of them",
+				policy_key_table[key].name, decision_string(r->decision));
+	}
+	if (r->decision != DECISION_DENY && (d->said & bit(KEY_Message)))
+		MISTAKE(l, d->where[KEY_Message], "Message= in a rule whose Decision= is %s: nobody is told; remove one of them",
+			decision_string(r->decision));
+}
+
 static void check_rule(struct loader *l, const struct draft *d, struct rule *r)
 {
 	struct why w = { "" };
-	bool decided = d->said & bit(KEY_Decision), need = d->said & bit(KEY_Need);
+	bool decided = d->said & bit(KEY_Decision);
 
 	check_lists(l, d);
 	if (rule_compile(r, &l->policy->zones, &w) < 0)
 		out_of_memory(l); /* each value was judged when it was read */
 	check_need(l, d, KEY_Need, &r->need);
 	check_spans(l, d, r);
-	check_hint(l, d, r);
+	if (!decided || may_ask(d, r))
+		check_hint(l, d, r);
 	if (decided && !(d->bad & bit(KEY_Decision)))
 		check_checks(l, d, r, r->decision);
 	if (!decided)
 		MISTAKE(l, d->at, "[Rule %s] has no Decision=: allow, deny or approve", r->name);
 	if (!decided || (d->bad & bit(KEY_Decision)))
 		return;
-	if (r->decision == DECISION_APPROVE && !need)
+	if (r->decision == DECISION_APPROVE && !(d->said & bit(KEY_Need)))
 		MISTAKE(l, d->at, "[Rule %s] has no Need=: say who approves, like Need=1 of sre", r->name);
-	if (r->decision != DECISION_APPROVE && need)
-		MISTAKE(l, place_of(d, KEY_Need), "Need= in a rule whose Decision= is %s: nobody is asked; remove one of them",
-			decision_string(r->decision));
+	check_effects(l, d, r);
 }
 
 static void check_fallback(struct loader *l)

@@ -88,6 +88,30 @@ static const struct {
 	{ DENY, "[Rule a]\nNeed=1 of sre\nDecision=deny\n",
 		"rules.d/r.conf:2: Need= in a rule whose Decision= is deny: nobody is asked; remove one of them\n" },
 
+	/* Keys without effect. */
+	{ DENY, ALLOW_A "Match=yes\nReasonHint=the ticket\nReason=required\nMessage=hello\n",
+		"rules.d/r.conf:5: Reason= in a rule whose Decision= is allow: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:4: ReasonHint= in a rule whose Decision= is allow: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:3: Match= in a rule whose Decision= is allow: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:6: Message= in a rule whose Decision= is allow: nobody is told; remove one of them\n" },
+	{ DENY, "[Rule a]\nFor=1h\nScope=service\nDecision=deny\nMessage=no\nAtMost=2h\nAnswerBy=1h\nClaimBy=1h\nAtEnd=drain\n"
+		"Unmapped=yes\nJoin=user\n",
+		"rules.d/r.conf:3: Scope= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:2: For= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:6: AtMost= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:7: AnswerBy= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:8: ClaimBy= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:9: AtEnd= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:10: Unmapped= in a rule whose Decision= is deny: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:11: Join= in a rule whose Decision= is deny: nobody is asked; remove one of them\n" },
+	{ DENY, ALLOW_A "ReasonHint=the ticket\n",
+		"rules.d/r.conf:3: ReasonHint= in a rule whose Decision= is allow: nobody is asked; remove one of them\n" },
+	{ DENY, ASK "Message=no\n",
+		"rules.d/r.conf:4: Message= in a rule whose Decision= is approve: nobody is told; remove one of them\n" },
+	{ DENY, ALLOW_A "Escalate=1 of sre unless load<8\nNeed=1 of sre\nReason=required\nMessage=no\n",
+		"rules.d/r.conf:4: Need= in a rule whose Decision= is allow: nobody is asked; remove one of them\n"
+		"rules.d/r.conf:6: Message= in a rule whose Decision= is allow: nobody is told; remove one of them\n" },
+
 	/* What a rule matches. */
 	{ DENY, ALLOW_A "Service=su/x\n", "rules.d/r.conf:3: Service=: 'su/x' is not a name (a '!' in front negates it)\n" },
 	{ DENY, ALLOW_A "User=%\n", "rules.d/r.conf:3: User=: '%' is neither a user nor a %group (a '!' in front negates it)\n" },
