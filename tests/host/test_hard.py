@@ -543,7 +543,8 @@ def test_bad_rules_leave_the_old_ones(desk, breakage):
     host = desk.host
     host.put("/etc/jit/rules.d/90-bad.conf", f"[Rule bad]\n{breakage}\n")
     try:
-        host.run("systemctl", "reload", "jitd", check=False)
+        assert host.run("systemctl", "reload", "jitd", check=False).returncode != 0
+        assert "90-bad.conf:" in host.run("journalctl", "--no-pager", "-n", "20", "-u", "jitd").stdout
         done = host.ssh("bob", "sudo id", check=False)
         assert "ask carol" in done.stderr  # the old rules
         host.run("systemctl", "restart", "jitd")
