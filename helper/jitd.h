@@ -200,11 +200,11 @@ struct json_object *request_json(struct request *r, bool with_code);
 /* What the requester is told of the code, a line to stand behind others: "\nID: …"; "" when the rule wants none. */
 #define CODE_WORDS_MAX 128
 const char *request_code_words(const struct request *r, char buf[static CODE_WORDS_MAX]);
-/* The persons who still may answer, "1 of sre (bob, carol)". */
+/* The persons whose yes could count, by their keys in the approvers file: "1 of sre (bob, carol)". */
 char *request_whom(const struct request *r);
 char *request_command(const struct request *r, size_t max); /* one escaped line for people */
 bool request_is_requester(const struct request *r, const char *person);
-/* Would TERMS be met if everybody but the requesters agreed? */
+/* Would NEED be met if everybody but the requesters agreed with their strongest key? */
 bool request_satisfiable(const struct policy *p, const struct need *need, char *const *requesters);
 void terms_done(struct terms *t);
 

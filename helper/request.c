@@ -128,33 +128,27 @@ static bool in_list(char *const *list, const char *s)
 	return false;
 }
 
-static bool is_member(const char *person, const char *team, void *people)
+/* Does PERSON stand in any of the teams that NEED names, with a key as strong as is asked of that team? */
+static bool could_answer(const struct people *p, const struct need *need, const char *person)
 {
-	return people_member(people, person, team);
-}
+	int strength = people_strength(p, person);
 
-/* Does PERSON stand in any of the teams that NEED names? */
-static bool in_teams(const struct people *p, const struct need *need, const char *person)
-{
 	for (size_t a = 0; a < need->n; a++)
-		for (size_t t = 0; t < need->alternative[a].n; t++)
-			if (people_member(p, person, need->alternative[a].term[t].team))
+		for (size_t t = 0; t < need->alternative[a].n; t++) {
+			const struct need_term *term = &need->alternative[a].term[t];
+
+			if (strength >= (int)term->strength && people_member(p, person, term->team))
 				return true;
+		}
 	return false;
 }
 
 bool request_satisfiable(const struct policy *p, const struct need *need, char *const *requesters)
 {
-	struct need_vote votes[NEED_VOTES];
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->people.n_persons && n < NEED_VOTES; i++) {
-		const char *name = p->people.person[i].name;
-
-		if (in_teams(&p->people, need, name) && people_can_approve(&p->people, name) && !in_list(requesters, name))
-			votes[n++] = (struct need_vote){ .person = name, .strength = STRENGTH_HW_KEY };
-	}
-	return need_met(need, votes, n, is_member, (void *)(uintptr_t)&p->people);
+	for (size_t i = 0; i < need->n; i++)
+		if (people_could_meet(&p->people, &need->alternative[i], requesters))
+			return true;
+	return false;
 }
 
 /* Calls F for every team that the need names, each once. */
@@ -221,7 +215,7 @@ char *request_whom(const struct request *r)
 	for (size_t i = 0; p && i < p->n_persons; i++) {
 		const char *name = p->person[i].name;
 
-		if (request_is_requester(r, name) || !in_teams(p, &r->terms.need, name))
+		if (request_is_requester(r, name) || !could_answer(p, &r->terms.need, name))
 			continue;
 		if (n < NAMES_SHOWN)
 			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", name);

@@ -1,6 +1,7 @@
 #include "lib/people.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,15 +69,52 @@ bool people_member(const struct people *p, const char *person, const char *team)
 	return t && conf_list_has(t->members, person);
 }
 
-bool people_can_approve(const struct people *p, const char *person)
+/* Whether the need can be met. */
+
+int people_strength(const struct people *p, const char *person)
 {
 	const struct person *who = people_find(p, person);
 
-	for (size_t i = 0; who && i < p->approvers.n; i++)
-		for (char **name = p->approvers.list[i].principals; *name; name++)
-			if (conf_list_has(who->principals, *name))
-				return true;
-	return false;
+	return who ? who->strength : -ENOENT;
+}
+
+/* CROWD has room for NEED_VOTES, or is NULL, to count only.  It takes NEED_VOTES people of a team at most, as no alternative asks
+ * for more, so that many of one team are as good as all of it. */
+static size_t gather(const struct people *p, const struct need_term *term, char *const *without, struct need_vote *crowd)
+{
+	const struct team *team = people_team(p, term->team);
+	size_t able = 0;
+
+	for (char **m = team ? team->members : NULL; m && *m && able < NEED_VOTES; m++) {
+		int strength = people_strength(p, *m);
+
+		if (strength < (int)term->strength || conf_list_has(without, *m))
+			continue;
+		if (crowd)
+			crowd[able] = (struct need_vote){ .person = *m, .strength = (enum strength)strength };
+		able++;
+	}
+	return able;
+}
+
+size_t people_able(const struct people *p, const struct need_term *term, char *const *without)
+{
+	return gather(p, term, without, NULL);
+}
+
+static bool is_member(const char *person, const char *team, void *people)
+{
+	return people_member(people, person, team);
+}
+
+bool people_could_meet(const struct people *p, const struct need_alternative *alternative, char *const *without)
+{
+	struct need_vote crowd[NEED_PEOPLE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < alternative->n; i++)
+		n += gather(p, &alternative->term[i], without, crowd + n);
+	return need_alternative_met(alternative, crowd, n, is_member, (void *)(uintptr_t)p);
 }
 
 /* Loading. */
@@ -139,6 +177,7 @@ static bool begin_person(struct loading *l, const struct conf_line *c)
 
 	if (!p || !add_place(&l->person_at, &l->n_person_at, c) || !(p->name = strdup(c->name)))
 		return false;
+	p->strength = -ENOENT;
 	l->people.n_persons++;
 	l->kind = KIND_PERSON;
 	return true;
@@ -285,6 +324,16 @@ static void check_signer(const struct people *p, const struct signer *s, const c
 	}
 }
 
+/* Its principals are one person's. */
+static void take_signer(struct people *p, const struct signer *s)
+{
+	int strength = s->cert_authority || sshkey_is_sk(&s->key) ? STRENGTH_HW_KEY : STRENGTH_KEY;
+
+	for (size_t i = 0; i < p->n_persons; i++)
+		if (conf_list_has(p->person[i].principals, s->principals[0]) && p->person[i].strength < strength)
+			p->person[i].strength = strength;
+}
+
 static void load_approvers(struct loading *l, const char *confdir, const struct conf_reading *r,
 	struct conf_errors *e)
 {
@@ -311,8 +360,10 @@ static void load_approvers(struct loading *l, const char *confdir, const struct 
 		conf_error(e, NULL, 0, "%s", w.text);
 		return;
 	}
-	for (size_t i = 0; i < l->people.approvers.n; i++)
+	for (size_t i = 0; i < l->people.approvers.n; i++) {
 		check_signer(&l->people, &l->people.approvers.list[i], path, e);
+		take_signer(&l->people, &l->people.approvers.list[i]);
+	}
 }
 
 int people_load_witnessed(const char *confdir, uid_t owner, conf_witness witness, void *witness_data,

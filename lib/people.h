@@ -14,11 +14,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "lib/conf.h"
+#include "lib/need.h"
 #include "lib/sshkey.h"
 
 struct person {
 	char *name;
 	char **principals, **users; /* NULL-terminated */
+	int strength; /* what people_strength() says */
 };
 struct team {
 	char *name;
@@ -38,8 +40,15 @@ int people_load(const char *confdir, uid_t owner, struct people *ret, struct con
 /* The same; WITNESS (may be NULL) sees every file that was read. */
 int people_load_witnessed(const char *confdir, uid_t owner, conf_witness witness, void *witness_data,
 	struct people *ret, struct conf_errors *e);
-/* Has NAME a line in the approvers file?  Who has none can answer nothing. */
-bool people_can_approve(const struct people *p, const char *person);
+/* The strongest signature that PERSON could give (enum strength), by the keys of their lines in the approvers file: hw-key
+ * with a security key's, and with a cert-authority, which may certify one; else key.  A passkey's line is a security key's:
+ * whether a signature was made in a browser shows only when it is there.  Validity times are not looked at.  -ENOENT, which is
+ * less than any strength: nobody of that name, or no line, so that they can answer nothing. */
+int people_strength(const struct people *p, const char *person);
+/* How many of TERM's team could answer as strongly as it wants.  WITHOUT (NULL-terminated, or NULL): these people are out. */
+size_t people_able(const struct people *p, const struct need_term *term, char *const *without);
+/* Would ALTERNATIVE be met if everybody but WITHOUT said yes with their strongest key? */
+bool people_could_meet(const struct people *p, const struct need_alternative *alternative, char *const *without);
 const struct person *people_find(const struct people *p, const char *person);
 const struct person *people_by_principal(const struct people *p, const char *principal);
 const struct person *people_by_user(const struct people *p, const char *user);

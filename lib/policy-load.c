@@ -94,32 +94,6 @@ static struct place here(const struct loader *l, const struct conf_line *c)
 
 /* Checks of a rule or of [Default] when it is complete. */
 
-struct crowd {
-	struct need_vote vote[NEED_PEOPLE];
-	size_t n;
-};
-
-static bool is_member(const char *person, const char *team, void *userdata)
-{
-	return people_member(userdata, person, team);
-}
-
-/* Adds whoever of TEAM could answer and returns how many that are.  No alternative takes more than NEED_VOTES people, so
- * that many of one team are as good as all of it. */
-static size_t gather(const struct people *p, const struct team *team, struct crowd *c)
-{
-	size_t able = 0;
-
-	for (char **m = team->members; m && *m && able < NEED_VOTES; m++) {
-		if (!people_can_approve(p, *m))
-			continue;
-		able++;
-		if (c->n < NEED_PEOPLE)
-			c->vote[c->n++] = (struct need_vote){ .person = *m, .strength = STRENGTH_HW_KEY };
-	}
-	return able;
-}
-
 static bool check_teams_known(struct loader *l, const char *key, const struct need_alternative *a, struct place at)
 {
 	bool good = true;
@@ -134,28 +108,28 @@ static bool check_teams_known(struct loader *l, const char *key, const struct ne
 	return good;
 }
 
-/* Could ALTERNATIVE be met if everybody who stands in the approvers file said yes with their strongest key? */
+/* A need that nobody could meet would let people wait for nothing. */
 static void check_alternative(struct loader *l, const char *key, const struct need_alternative *a, struct place at)
 {
-	struct people *people = &l->policy->people;
-	struct crowd crowd = { .n = 0 };
+	const struct people *people = &l->policy->people;
 	bool small = false;
 
 	if (!check_teams_known(l, key, a, at))
 		return;
 	for (size_t i = 0; i < a->n; i++) {
 		const struct need_term *t = &a->term[i];
-		size_t able = gather(people, people_team(people, t->team), &crowd);
+		bool strong = t->strength != STRENGTH_BROWSER; /* any will do */
+		size_t able = people_able(people, t, NULL);
 
 		if (able >= t->count)
 			continue;
 		small = true;
-		MISTAKE(l, at, "%s= wants %u of team '%s', of whom only %zu have a key in the approvers file", key, t->count,
-			t->team, able);
+		MISTAKE(l, at, "%s= wants %u of team '%s'%s%s, of whom only %zu have %s key in the approvers file", key, t->count,
+			t->team, strong ? " with " : "", strong ? strength_string(t->strength) : "", able, strong ? "such a" : "a");
 	}
-	if (!small && !need_alternative_met(a, crowd.vote, crowd.n, is_member, people))
+	if (!small && !people_could_meet(people, a, NULL))
 		MISTAKE(l, at, "%s= can never be met: nobody counts twice, and its teams have too few different people"
-			" with a key in the approvers file", key);
+			" with a key for it in the approvers file", key);
 }
 
 static void check_need(struct loader *l, const struct draft *d, enum policy_key key, const struct need *need)

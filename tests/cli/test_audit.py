@@ -413,13 +413,16 @@ def test_follow_filters(cli, ledger, keys):
         p.communicate()
 
 
+SECURITY_KEY = ("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIMyTmkShS2vs+xLL4xH3ZPHAba9QskW9WX4zoyNMuUo0"
+                "AAAABHNzaDo=")
+
+
 def rules(tmp_path, text):
     d = tmp_path / "jit"
     (d / "rules.d").mkdir(parents=True)
     (d / "people.d").mkdir()
-    key = fakehub.public(fakehub.keygen(tmp_path / "rulekey"))
     (d / "jitd.conf").write_text("[Host]\nDefault=deny\n")
-    (d / "approvers").write_text(f'bob namespaces="decision@pam-jit" {key}\n')
+    (d / "approvers").write_text(f'bob namespaces="decision@pam-jit" {SECURITY_KEY}\n')
     (d / "people.d/sre.conf").write_text("[Person bob]\nPrincipal=bob\n[Team sre]\nMember=bob\n[Team ops]\nMember=bob\n")
     (d / "rules.d/10.conf").write_text(text)
     return d

@@ -19,7 +19,7 @@ const char site_people[] =
 	"[Team security]\nMember=dora\n"
 	"[Team nobody-home]\nMember=alice\n";
 const char site_approvers[] =
-	SIGNER("bob", KEY_BOB) SIGNER("bob-yubi", KEY_BOB2) SIGNER("carol", KEY_CAROL) SIGNER("dora@example.com", KEY_DORA);
+	SIGNER("bob", KEY_BOB) SIGNER("bob-yubi", KEY_YUBI) SIGNER("carol", KEY_CAROL) SIGNER("dora@example.com", KEY_PHONE);
 
 static char folder[64];
 

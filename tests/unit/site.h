@@ -13,9 +13,14 @@
 #define KEY_BOB2 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAmWzeIx+wST6iST8IifcgebhvVDYfWi4WRIlD8K+NXw"
 #define KEY_CAROL "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKVV+MfP0mj2ekjNbU9bsmNGD89vHKEevLtfSPRbVHgA"
 #define KEY_DORA "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIARiLEcPW9BD0QYDz6ngSER8jBDy8euR5KDKmOSb/6DJ"
+/* A security key, and a passkey. */
+#define KEY_YUBI "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIMyTmkShS2vs+xLL4xH3ZPHAba9QskW9WX4zoyNMuUo0AAAABHNzaDo="
+#define KEY_PHONE \
+	"sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBDw" \
+	"iMe8cRQ+a0S459P65AoaUTuAilh8yThizyey1xI67YigR/hMHPNGEqyfgk7dumMZKWKI+zNs/F4iSjeI0AFoAAAAPaml0LmV4YW1wbGUuY29t"
 #define SIGNER(principals, key) principals " namespaces=\"decision@pam-jit\" " key "\n"
 
-/* alice, bob (two keys), carol, dora; teams sre (bob carol), security (dora), nobody-home (alice, who has no key). */
+/* alice, bob (a key and a security key), carol (a key), dora (a passkey); teams sre (bob carol), security (dora), nobody-home (alice, who has no key). */
 extern const char site_people[], site_approvers[];
 
 const char *site_begin(void); /* its path; files and folders there are the caller's own */

@@ -45,10 +45,42 @@ static void finds(void **state)
 	assert_false(people_member(&p, "alice", "sre"));
 	assert_false(people_member(&p, "bob", "security"));
 	assert_false(people_member(&p, "bob", "none"));
-	assert_true(people_can_approve(&p, "bob"));
-	assert_false(people_can_approve(&p, "alice"));
-	assert_false(people_can_approve(&p, "none"));
 	site_end();
+}
+
+/* The strongest of all their lines. */
+static void strengths(void **state)
+{
+	static const struct {
+		const char *approvers;
+		int strength; /* of bob */
+	} cases[] = {
+		{ "", -ENOENT },
+		{ SIGNER("carol", KEY_YUBI), -ENOENT },
+		{ SIGNER("bob", KEY_BOB), STRENGTH_KEY },
+		{ SIGNER("bob-yubi", KEY_BOB2), STRENGTH_KEY },
+		{ SIGNER("bob", KEY_YUBI), STRENGTH_HW_KEY },
+		{ SIGNER("bob", KEY_PHONE), STRENGTH_HW_KEY },
+		{ SIGNER("bob", KEY_BOB) SIGNER("bob-yubi,bob", KEY_YUBI), STRENGTH_HW_KEY },
+		{ SIGNER("bob-yubi", KEY_YUBI) SIGNER("bob", KEY_BOB), STRENGTH_HW_KEY },
+		{ SIGNER("bob", KEY_BOB) SIGNER("carol", KEY_YUBI), STRENGTH_KEY },
+		{ "bob cert-authority,namespaces=\"decision@pam-jit\" " KEY_DORA "\n", STRENGTH_HW_KEY },
+	};
+
+	for (size_t i = 0; i < ELEMENTS(cases); i++) {
+		CLEAN(conf_errors_done) struct conf_errors e = { 0 };
+		CLEAN(people_done) struct people p = { 0 };
+
+		site_begin();
+		site_write("people.d/a.conf", site_people);
+		site_write("approvers", cases[i].approvers);
+		assert_int_equal(load(&p, &e), 0);
+		if (people_strength(&p, "bob") != cases[i].strength)
+			fail_msg("case %zu: %d, not %d", i, people_strength(&p, "bob"), cases[i].strength);
+		assert_int_equal(people_strength(&p, "alice"), -ENOENT);
+		assert_int_equal(people_strength(&p, "none"), -ENOENT);
+		site_end();
+	}
 }
 
 /* A folder and an approvers file that are not there are nobody. */
@@ -197,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds),
+		cmocka_unit_test(strengths),
 		cmocka_unit_test(nobody),
 		cmocka_unit_test(judges),
 		cmocka_unit_test(bad_approvers),

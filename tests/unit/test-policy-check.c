@@ -51,6 +51,8 @@ static const struct {
 		"people.d\n" },
 	{ DENY, ASK "Escalate=3 of sre unless load<8\n", "rules.d/r.conf:4: Escalate= wants 3 of team 'sre', of whom only 2 have a key in "
 		"the approvers file\n" },
+	{ DENY, ASK "Escalate=2 of sre with hw-key unless load<8\n", "rules.d/r.conf:4: Escalate= wants 2 of team 'sre' with hw-key, of "
+		"whom only 1 have such a key in the approvers file\n" },
 	/* Each of them could be met, both cannot. */
 	{ DENY, "[Rule a]\nDecision=approve\nNeed=1 of sre with hw-key or 1 of sre with key or 1 of security\n"
 		"Escalate=2 of sre or 1 of sre with browser, 1 of security with key or 1 of security with hw-key unless load<8\n", "rules.d/r.conf:4: Escalate=: together with Need= "

@@ -147,7 +147,18 @@ static const struct {
 		"rules.d/r.conf:3: Need= wants 1 of team 'nobody-home', of whom only 0 have a key in the approvers file\n" },
 	{ DENY, "[Rule a]\nDecision=approve\nNeed=2 of sre, 1 of sre with key\n",
 		"rules.d/r.conf:3: Need= can never be met: nobody counts twice, and its teams have too few different people with"
-		" a key in the approvers file\n" },
+		" a key for it in the approvers file\n" },
+	/* By strength: bob has a security key, carol a plain one, dora a passkey. */
+	{ DENY, "[Rule a]\nDecision=approve\nNeed=2 of sre with hw-key\n",
+		"rules.d/r.conf:3: Need= wants 2 of team 'sre' with hw-key, of whom only 1 have such a key in the approvers file\n" },
+	{ DENY, "[Rule a]\nDecision=approve\nNeed=1 of nobody-home with key or 3 of sre with key\n",
+		"rules.d/r.conf:3: Need= wants 1 of team 'nobody-home' with key, of whom only 0 have such a key in the approvers file\n"
+		"rules.d/r.conf:3: Need= wants 3 of team 'sre' with key, of whom only 2 have such a key in the approvers file\n" },
+	{ DENY, "[Rule a]\nDecision=approve\nNeed=1 of sre with hw-key, 2 of sre\n",
+		"rules.d/r.conf:3: Need= can never be met: nobody counts twice, and its teams have too few different people with"
+		" a key for it in the approvers file\n" },
+	{ DENY "[Default]\nNeed=2 of sre with hw-key\n", "",
+		"jitd.conf:4: Need= wants 2 of team 'sre' with hw-key, of whom only 1 have such a key in the approvers file\n" },
 
 	/* Terms. */
 	{ DENY, ASK "For=5h\n", "rules.d/r.conf:4: For= is longer than AtMost= (4h, when not said): lower it, or raise AtMost=\n" },
