@@ -15,6 +15,7 @@
 
 #define BLANKS " \t"
 #define COUNT_MAX 1000000
+#define SHOWN_MAX 100 /* bytes of a check in front of its mistake: the mistake must not be cut */
 
 enum argument { ARGUMENT_NONE, ARGUMENT_PATH, ARGUMENT_UNIT, ARGUMENT_NAME, ARGUMENT_PROGRAM, ARGUMENT_URL };
 enum values { VALUE_DECIMAL, VALUE_SIZE, VALUE_COUNT, VALUE_SPAN, VALUE_UNIT_STATE, VALUE_PRESENCE, VALUE_PRESENCE_OR_AGE,
@@ -258,6 +259,14 @@ static int number_value(struct check *c, enum values kind, const char *value)
 	}
 }
 
+/* 10 of what?  Bytes and seconds are what hardly anybody means. */
+static bool lacks_unit(enum values kind, const char *value)
+{
+	if (kind != VALUE_SIZE && kind != VALUE_SPAN && kind != VALUE_PRESENCE_OR_AGE)
+		return false;
+	return *value && !value[strspn(value, "0123456789.")] && value[strspn(value, "0.")];
+}
+
 static int take_value(struct check *c, const struct kind *k, const char *value, struct why *w)
 {
 	bool equal = c->op == CHECK_EQUAL || c->op == CHECK_NOT_EQUAL;
@@ -272,6 +281,9 @@ static int take_value(struct check *c, const struct kind *k, const char *value, 
 			c->value = words[i];
 			return 0;
 		}
+	if (lacks_unit(k->values, value))
+		return why(w, -EINVAL, "'%s' has no unit: write it like %s", value,
+			values[k->values == VALUE_SIZE ? VALUE_SIZE : VALUE_SPAN].example);
 	if (!values[k->values].numbers || number_value(c, k->values, value) < 0)
 		return why(w, -EINVAL, "'%s' is nothing that %s can be: write %s", value, k->word, values[k->values].example);
 	if (equal && !values[k->values].equal)
@@ -414,6 +426,7 @@ static int parse_comparison(const char *text, struct check *c, struct why *w)
 	size_t word = strcspn(text, ":<>=!\\"), at;
 	const struct kind *k = find_kind(text, word);
 	const char *value;
+	struct why part = { "" };
 	int r;
 
 	if (!k)
@@ -425,12 +438,12 @@ static int parse_comparison(const char *text, struct check *c, struct why *w)
 	if (!find_op(text, &at, &c->op, &value))
 		return why(w, -EINVAL, "'%s' compares with nothing: behind it stands <, >, = or != and %s", text,
 			values[k->values].example);
-	r = take_left(c, k, text, at, w);
+	r = take_left(c, k, text, at, &part);
 	if (r == 0)
-		r = take_value(c, k, value, w);
-	if (r == 0 && print_text(c, k, value) < 0)
-		r = why(w, -ENOMEM, "out of memory");
-	return r;
+		r = take_value(c, k, value, &part);
+	if (r < 0)
+		return why(w, r, "'%.*s%s': %s", SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "..." : "", part.text);
+	return print_text(c, k, value) < 0 ? why(w, -ENOMEM, "out of memory") : 0;
 }
 
 static int parse_url(const char *text, struct check *c, struct why *w)
