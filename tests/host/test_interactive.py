@@ -257,7 +257,7 @@ def test_hold_over(desk):
     while True:
         assert time.monotonic() < end
         term.sendline("")
-        if term.expect([LOOK, "is requested and waits for an answer; connect again when it is approved"]):
+        if term.expect([LOOK, "is requested, not delivered yet: the courier is not running; connect again when it is approved"]):
             break
     assert ended(term)[1] == 255 and desk.state(rid) == "pending"
     assert len(requested(desk)) == 1
