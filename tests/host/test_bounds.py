@@ -172,6 +172,20 @@ def test_an_account_that_is_none_is_told_before_sudo_is_asked(ahead):
     assert not paged(ahead) and not refusals(ahead)
 
 
+@pytest.mark.parametrize("line", ["sudo -nu root true", "sudo --shel true", "sudo -u '#0' true"])
+def test_a_target_that_is_unknown_is_told_with_a_remedy(ahead, line):
+    host = ahead.host
+    host.put("/etc/jit/rules.d/00-target.conf", "[Rule by-target]\nService=sudo\nUser=alice\nTarget=root\n"
+             "Decision=approve\nNeed=1 of sre\nFor=5s\n")
+    host.run("systemctl", "reload", "jitd")
+    try:
+        done = host.ssh("alice", line, check=False, timeout=15)
+        assert done.returncode == 1 and "write -u NAME, and each option of sudo in full and apart" in done.stderr, done.stderr
+    finally:
+        host.run("rm", "/etc/jit/rules.d/00-target.conf")
+        host.run("systemctl", "reload", "jitd")
+
+
 def test_a_hub_that_cannot_start_says_why_in_its_status(ahead):
     host = ahead.host
     host.install("pam-jit-hub")
