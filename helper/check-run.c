@@ -1,4 +1,5 @@
-/* All checks at once, each in a process of its own, so that one that hangs holds up nothing but itself. */
+/* Programs all at once, then built-in checks all at once: what a program takes time for, nobody has seen change meanwhile.
+ * Each is a process of its own, so that one that hangs holds up nothing but itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -214,44 +215,61 @@ static void give_up(struct running *p, uint64_t within)
 	stop(p);
 }
 
-static bool any_exec(const struct check_job *jobs, size_t n)
+/* Starts those that are programs, or those that are not.  HELD < 0: why G is closed, so that no program can be. */
+static void start_all(struct running *all, size_t n, bool programs, const struct check_group *g, int held, char *const *envp,
+	unsigned seconds)
 {
+	for (size_t i = 0; i < n; i++) {
+		struct running *p = &all[i];
+		char words[256];
+		int r = programs ? held : 0;
+
+		if ((p->job->check.kind == CHECK_EXEC) != programs)
+			continue;
+		if (r < 0)
+			(void)snprintf(words, sizeof(words), "its processes cannot be held together: %s", strerror(-r));
+		else if ((r = start(p, g, envp, seconds)) < 0)
+			(void)snprintf(words, sizeof(words), "%s", strerror(-r));
+		if (r < 0) {
+			tell_failure(p->job, words);
+			stop(p);
+		}
+	}
+}
+
+/* Until nothing runs any more, or END. */
+static void watch(struct running *all, size_t n, uint64_t end, uint64_t within)
+{
+	uint64_t now;
+
+	while ((now = clock_mono()) < end && look(all, n, (int)((end - now) / 1000) + 1))
+		;
 	for (size_t i = 0; i < n; i++)
-		if (jobs[i].check.kind == CHECK_EXEC)
-			return true;
-	return false;
+		give_up(&all[i], within);
 }
 
 int check_run_all(struct check_job *jobs, size_t n, char *const *envp, uint64_t within)
 {
 	CLEAN(free_p) struct running *all = calloc(n ? n : 1, sizeof(*all));
 	struct check_group g = { .dirfd = -1, .procs = -1, .parent = -1 };
-	uint64_t end = clock_mono() + within, now;
+	uint64_t end = clock_mono() + within, least;
 	unsigned seconds = (unsigned)(within / USEC_PER_SEC) + 1;
-	char words[256];
-	int held = 0;
+	bool programs = false;
 
 	if (!all || n > JOBS_MAX)
 		return all ? -E2BIG : -ENOMEM;
-	if (any_exec(jobs, n))
-		held = check_group_open(&g);
 	for (size_t i = 0; i < n; i++) {
-		int r = jobs[i].check.kind == CHECK_EXEC ? held : 0;
-
 		all[i] = (struct running){ .job = &jobs[i], .pidfd = -1, .out = -1, .err = -1 };
-		if (r < 0)
-			(void)snprintf(words, sizeof(words), "its processes cannot be held together: %s", strerror(-r));
-		else if ((r = start(&all[i], &g, envp, seconds)) < 0)
-			(void)snprintf(words, sizeof(words), "%s", strerror(-r));
-		if (r < 0) {
-			tell_failure(&jobs[i], words);
-			stop(&all[i]);
-		}
+		programs |= jobs[i].check.kind == CHECK_EXEC;
 	}
-	while ((now = clock_mono()) < end && look(all, n, (int)((end - now) / 1000) + 1))
-		;
-	for (size_t i = 0; i < n; i++)
-		give_up(&all[i], within);
+	if (programs) {
+		start_all(all, n, true, &g, check_group_open(&g), envp, seconds);
+		watch(all, n, end, within);
+	}
+	/* A program that took all of the time leaves some for the others. */
+	least = clock_mono() + (programs ? CHECK_AFTER_USEC : 0);
+	start_all(all, n, false, &g, 0, envp, seconds);
+	watch(all, n, least > end ? least : end, within);
 	check_group_close(&g);
 	return 0;
 }

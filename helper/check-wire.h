@@ -14,7 +14,8 @@
 
 #define CHECK_QUESTION_MAX (256 * 1024)
 #define CHECK_ANSWER_MAX (64 * 1024)
-#define CHECK_LATE_USEC UINT64_C(1000000) /* so long after WITHIN it has ended, or is ended */
+#define CHECK_AFTER_USEC UINT64_C(1000000) /* what built-in checks have after the programs, whatever these took of WITHIN */
+#define CHECK_LATE_USEC UINT64_C(2000000)  /* so long after WITHIN it has ended, or is ended */
 
 /* check-read.c: what a built-in check finds.  It may take any time: it runs in a process of its own. */
 struct check_found {
@@ -35,7 +36,7 @@ void check_group_close(struct check_group *g); /* kills all in it, and removes i
 /* In a forked process: becomes the program, or returns -errno with words. */
 int check_become(const struct check *c, const struct check_group *g, char *const *envp, unsigned cpu_seconds, struct why *w);
 
-/* check-run.c: all of them at once, until DEADLINE (CLOCK_MONOTONIC, usec). */
+/* check-run.c: all programs at once, then all others at once, so that nothing is older than what a program took its time for. */
 struct check_job {
 	struct check check;
 	bool holds;

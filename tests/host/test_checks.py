@@ -91,6 +91,8 @@ BOB = RULE.add("Check=load<0")
 HTTP_SLOW = RULE.add(f"Check=load<1000 http://127.0.0.1:{PORT}/slow")
 HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen", f"Inform=http://127.0.0.1:{PORT}/open")
 BOMB = RULE.add("Check=exec:/usr/local/lib/site/bomb")
+MEANWHILE = RULE.add("Check=file:/etc/freeze=absent exec:/usr/local/lib/site/meanwhile", decision="allow")
+LAST = RULE.add("Check=file:/etc/freeze=absent", "Inform=exec:/usr/local/lib/site/endless")
 SLOW = RULE.add("Check=exec:/usr/local/lib/site/slow", decision="allow")
 
 PROGRAMS = {
@@ -102,6 +104,8 @@ PROGRAMS = {
     "junk": r"printf '\000\377\033[31mred\033[0m\nmore'; exit 1",
     "floods": "yes | tr -d '\\n' | head -c 3000000; exit 1",
     "slow": "sleep 1.5",
+    "meanwhile": "until [ -e /etc/freeze ]; do sleep 0.05; done",
+    "endless": "exec sleep 1000",
     "who": 'id -un; env | sort >&2; exit 1',
     "moment": 'echo "$JIT_MOMENT"; [ "$JIT_MOMENT" = ask ]',
     "ticket": 'case $JIT_REASON in INC-*) ;; *) echo "no ticket: $JIT_REASON"; exit 1;; esac',
@@ -445,6 +449,19 @@ def thawed(web):
     web.run("rm", "-f", "/etc/freeze")
     yield
     web.put("/etc/freeze", "")
+
+
+@pytest.mark.parametrize("rule", [MEANWHILE, LAST])
+def test_freeze_while_a_program_runs(web, thawed, rule):
+    """Built-in checks are read when the programs have ended, or were stopped: what began to hold or fail meanwhile counts."""
+    asked = subprocess.Popen(web.ssh_argv("alice", f"sudo true {rule}"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 10
+    while not web.run("pgrep", "-u", "jit-check", check=False).stdout:
+        assert time.monotonic() < end and asked.poll() is None
+    web.put("/etc/freeze", "")
+    words = asked.communicate(timeout=60)[1]
+    assert "file:/etc/freeze=absent: /etc/freeze is there" in words, words
 
 
 def test_recheck_refuses_after_approval(web, desk, thawed):
