@@ -356,11 +356,11 @@ static const struct named *first_named(struct loader *l, const char *name, struc
 	return found ? *found : NULL;
 }
 
-/* Names that may not be a rule's; false after saying why. */
-static bool rule_name_good(struct loader *l, const char *name, struct place at)
+/* Says what is wrong with a rule's name; false when there is no rule to go on with.  One that goes on under a name that it cannot
+ * have is judged for its other mistakes: the whole is refused anyway. */
+static bool judge_rule_name(struct loader *l, const char *name, struct place at)
 {
 	const struct named *first;
-	bool twin;
 
 	if (!name || !name_valid(name)) {
 		MISTAKE(l, at, "[Rule%s%s] needs a name of letters, digits, '.', '_', '-'", name ? " " : "", name ? name : "");
@@ -368,26 +368,25 @@ static bool rule_name_good(struct loader *l, const char *name, struct place at)
 	}
 	if (strcmp(name, POLICY_FALLBACK) == 0) {
 		MISTAKE(l, at, "no rule may be named %s: that is what stands for no rule", name);
-		return false;
+		return true;
 	}
 	first = first_named(l, name, at);
 	if (!first) {
 		out_of_memory(l);
 		return false;
 	}
-	twin = first->at.file != at.file || first->at.line != at.line;
-	if (twin)
+	if (first->at.file != at.file || first->at.line != at.line)
 		MISTAKE(l, at, "there is a [Rule %s] already (%s:%u): rename one", name, first->at.file, first->at.line);
 	if (l->policy->n_rules >= RULES_MAX)
 		MISTAKE(l, at, "more than %d rules", RULES_MAX);
-	return !twin && l->policy->n_rules < RULES_MAX;
+	return l->policy->n_rules < RULES_MAX;
 }
 
 static void begin_rule(struct loader *l, const struct conf_line *c)
 {
 	struct place at = here(l, c);
 
-	if (!rule_name_good(l, c->name, at))
+	if (!judge_rule_name(l, c->name, at))
 		return;
 	rule_done(&l->rule);
 	l->rule.name = strdup(c->name);

@@ -76,6 +76,14 @@ static const struct {
 	{ DENY, "[Rule Default]\nDecision=deny\n",
 		"rules.d/r.conf:1: no rule may be named Default: that is what stands for no rule\n" },
 	{ DENY, ALLOW_A ALLOW_A, "rules.d/r.conf:3: there is a [Rule a] already (SITE/rules.d/r.conf:1): rename one\n" },
+	{ DENY, ALLOW_A ALLOW_A "Command=ls\nUsr=x\n[Rule Default]\nDecision=maybe\n",
+		"rules.d/r.conf:3: there is a [Rule a] already (SITE/rules.d/r.conf:1): rename one\n"
+		"rules.d/r.conf:5: Command=: 'ls' is not an absolute path: a command is matched by its resolved path (leave"
+		" Command= out to match every command)\n"
+		"rules.d/r.conf:6: unknown key 'Usr' in [Rule]; known: Service User Target Command Cwd Tty Remote Host Label Hours Decision"
+		" Message Check Inform Escalate Recheck Need Scope For AtMost AnswerBy ClaimBy Reason ReasonHint Match AtEnd Unmapped Join\n"
+		"rules.d/r.conf:7: no rule may be named Default: that is what stands for no rule\n"
+		"rules.d/r.conf:8: Decision=: 'maybe' is none of allow, deny, approve\n" },
 	{ DENY, "[Rule a]\nUser=x\n", "rules.d/r.conf:1: [Rule a] has no Decision=: allow, deny or approve\n" },
 	{ DENY, "[Rule a]\nDecision=Allow\n", "rules.d/r.conf:2: Decision=: 'Allow' is none of allow, deny, approve\n" },
 	{ DENY, "[Rule a]\nDecision=\n", "rules.d/r.conf:2: Decision= has no value: leave the line out to have the default\n" },
