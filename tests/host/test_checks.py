@@ -93,6 +93,7 @@ HTTP_RAISED = RULE.add(f"Escalate=2 of sre unless http://127.0.0.1:{PORT}/frozen
 BOMB = RULE.add("Check=exec:/usr/local/lib/site/bomb")
 MEANWHILE = RULE.add("Check=file:/etc/freeze=absent exec:/usr/local/lib/site/meanwhile", decision="allow")
 LAST = RULE.add("Check=file:/etc/freeze=absent", "Inform=exec:/usr/local/lib/site/endless")
+WRITES = RULE.add("Check=exec:/usr/local/lib/site/writes")
 SLOW = RULE.add("Check=exec:/usr/local/lib/site/slow", decision="allow")
 
 PROGRAMS = {
@@ -104,6 +105,8 @@ PROGRAMS = {
     "junk": r"printf '\000\377\033[31mred\033[0m\nmore'; exit 1",
     "floods": "yes | tr -d '\\n' | head -c 3000000; exit 1",
     "slow": "sleep 1.5",
+    "writes": ("for d in /dev/shm /dev/mqueue /run/lock /run/jit /run/jit/inbox /var/lib/jit /var/log /usr/local/lib/open /tmp /var/tmp; do"
+               " touch $d/by-check-$$ && printf '%s ' $d; done 2>/dev/null; echo; exit 1"),
     "meanwhile": "until [ -e /etc/freeze ]; do sleep 0.05; done",
     "endless": "exec sleep 1000",
     "who": 'id -un; env | sort >&2; exit 1',
@@ -290,6 +293,13 @@ def test_daemon_does_not_outlive_its_check(web):
     sudo(web, DAEMON, check=True)
     assert children(web) == []
     assert web.run("pgrep", "-f", "sleep 424[23]", check=False).stdout == ""
+
+
+def test_program_can_write_nothing_of_the_host(web):
+    assert web.run("stat", "-c", "%a", "/dev/shm").stdout == "1777\n"
+    done = sudo(web, WRITES)
+    assert re.search(r"exit status 1: /tmp /var/tmp +\(rule", done.stderr), done.stderr
+    assert web.run("sh", "-c", "ls /tmp /var/tmp /dev/shm | grep by-check", check=False).stdout == ""
 
 
 def test_fork_bomb(web):
