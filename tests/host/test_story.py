@@ -312,6 +312,8 @@ def test_jitd_hung_at_the_deadline(web, hub):
         term.expect(r"ended=(\d+)\r")
         assert term.match.group(1) != "0"
         assert told(web, request)[-1]["event"] == "opened"  # nobody has said it yet
+        # So late that jitd can tell: within 2 s it takes its own clock for slow.
+        wait_for(lambda: float(web.read("/proc/uptime").split()[0]) > deadline + 2.5, 10, "a deadline long past")
     finally:
         web.run("kill", "-CONT", pid)  # before the watchdog (30 s) ends it: it is the same jitd that goes on
     wait_for(lambda: gone(web, request), 5, "the record of the end")
